@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The core of zbud_movable, as cargo sees it: the host's tests, loom models
+//! and property tests build this crate. The kernel module does not use this
+//! file; it compiles [`zbud`] from the same sources (`drivers/zbud_movable/`).
+
+#![cfg_attr(not(test), no_std)]
+
+pub mod zbud;

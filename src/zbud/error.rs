@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What can go wrong in the core. The kernel glue turns these into errnos at
+//! one place (`drivers/zbud_movable/error.rs`).
+
+/// Why an operation on the pool was refused. Nothing has changed in that case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Error {
+    /// The handle names no zpage.
+    BadHandle,
+    /// The zpage is mapped by someone, or its pin count is at its limit.
+    Pinned,
+    /// An unmap without a map.
+    NotPinned,
+    /// The page was freed or moved since the caller looked.
+    Stale,
+    /// No free descriptor: add a leaf and try again.
+    NoDescriptor,
+    /// The node number is beyond the nodes the pool was made for.
+    BadNode,
+    /// A list, a descriptor or a table entry is not as its invariants say.
+    Corrupt,
+}
+
+/// Why a number of bytes is not the length of a zpage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LenError {
+    /// Nothing to store.
+    Zero,
+    /// More than a page.
+    TooLong,
+}

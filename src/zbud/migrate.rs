@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Moving a page: freeze, copy, point the descriptor at the new page, thaw.
+//!
+//! The mover holds the page lock of both pages throughout, and L at both ends
+//! but not during the copy. From [`Lists::begin_move`] to
+//! [`Lists::finish_move`] it must not be preempted: others may spin meanwhile.
+
+use super::alloc::Released;
+use super::chunk::{Buddy, Extent};
+use super::descriptor::{Descriptor, State};
+use super::error::Error;
+use super::id::{DescId, Frame, Nid};
+use super::leaf::Table;
+use super::lists::{Lists, NodeLists};
+use super::slot::Slot;
+
+/// What of a page is to be copied, to the same places in the new page.
+pub type Extents = [Option<Extent>; 2];
+
+/// How a move starts.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Begin {
+    /// Frozen: copy these, then [`Lists::finish_move`].
+    Copy(Extents),
+    /// No zpage was left in the page; the pool gives it up instead.
+    Released(Released),
+}
+
+/// How a move ends.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finish {
+    /// The zpages are in the new page now; the pool gives the old one up and
+    /// keeps the new one.
+    Moved {
+        /// The node they were on.
+        from: Nid,
+    },
+    /// All zpages were freed during the copy: the pool gives the old page up
+    /// and has not taken the new one.
+    Released(Released),
+}
+
+/// The slot that points at a buddy of `desc`, if the buddy is there.
+#[inline]
+fn slot_of<'t, T: Table>(
+    table: &'t T,
+    desc: &Descriptor,
+    buddy: Buddy,
+) -> Result<Option<&'t Slot>, Error> {
+    match desc.rmap(buddy) {
+        None => Ok(None),
+        Some(slot) => Ok(Some(table.descriptor(slot.desc())?.slot(slot.half()))),
+    }
+}
+
+impl<N: AsRef<[NodeLists]> + AsMut<[NodeLists]>> Lists<N> {
+    /// Whether a move of the page would be refused now. A hint: pins come and
+    /// go. Under L and the page's lock.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Stale`] when `id` does not describe `frame` (any more).
+    pub fn can_move<T: Table>(&self, table: &T, id: DescId, frame: Frame) -> Result<bool, Error> {
+        let desc = table.descriptor(id).map_err(|_| Error::Stale)?;
+        if desc.frame() != Some(frame) {
+            return Err(Error::Stale);
+        }
+        Ok(desc.pins(table) == 0)
+    }
+
+    /// Freezes the zpages of page `src` and takes it off its list, so that
+    /// none joins and none is mapped while it is copied. Under L and the locks
+    /// of both pages. `dst_nid` is the node of the page it will move to.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Pinned`] when a zpage is mapped; [`Error::Stale`] when `id` does
+    /// not describe `src`; [`Error::BadNode`]. Nothing has changed then.
+    pub fn begin_move<T: Table>(
+        &mut self,
+        table: &T,
+        id: DescId,
+        src: Frame,
+        dst_nid: Nid,
+    ) -> Result<Begin, Error> {
+        self.node(dst_nid)?;
+        let desc = table.descriptor(id).map_err(|_| Error::Stale)?;
+        if desc.frame() != Some(src) {
+            return Err(Error::Stale);
+        }
+        if desc.is(State::Empty) {
+            return Ok(Begin::Released(self.release(table, id, src)?));
+        }
+        if desc.is(State::Moving) || desc.is(State::Free) {
+            return Err(Error::Stale);
+        }
+        let first = slot_of(table, desc, Buddy::First)?;
+        let last = slot_of(table, desc, Buddy::Last)?;
+        if !first.is_none_or(Slot::freeze) {
+            return Err(Error::Pinned);
+        }
+        if !last.is_none_or(Slot::freeze) {
+            first.into_iter().for_each(Slot::thaw);
+            return Err(Error::Pinned);
+        }
+        if desc.is(State::Unbuddied) {
+            self.node(desc.nid())?.unlink(table, desc)?;
+        }
+        desc.set_state(State::Moving);
+        Ok(Begin::Copy(desc.extents()))
+    }
+
+    /// Ends what [`begin_move`](Lists::begin_move) began, once the extents are
+    /// in page `dst` on node `dst_nid`. Under L and the locks of both pages.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Stale`] when no move of `id` has begun.
+    pub fn finish_move<T: Table>(
+        &mut self,
+        table: &T,
+        id: DescId,
+        dst: Frame,
+        dst_nid: Nid,
+    ) -> Result<Finish, Error> {
+        let desc = table.descriptor(id).map_err(|_| Error::Stale)?;
+        if !desc.is(State::Moving) {
+            return Err(Error::Stale);
+        }
+        let first = slot_of(table, desc, Buddy::First)?;
+        let last = slot_of(table, desc, Buddy::Last)?;
+        let zpages = u64::from(first.is_some()).wrapping_add(u64::from(last.is_some()));
+        let from = desc.nid();
+        if zpages == 0 {
+            let src = desc.frame().ok_or(Error::Corrupt)?;
+            return Ok(Finish::Released(self.give_up(table, id, desc, src)?));
+        }
+        self.node(from)?.sub(1, zpages);
+        desc.set_page(Some(dst), dst_nid);
+        let node = self.node(dst_nid)?;
+        node.add(1, zpages);
+        if zpages == 2 {
+            desc.set_state(State::Buddied);
+        } else {
+            desc.set_state(State::Unbuddied);
+            node.link(table, id, desc)?;
+        }
+        first.into_iter().for_each(Slot::thaw);
+        last.into_iter().for_each(Slot::thaw);
+        Ok(Finish::Moved { from })
+    }
+}

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A zbud-style pool whose pages can move: "a page table for compressed pages".
+//!
+//! As in zbud, a *zbud page* is one host page that holds at most two compressed
+//! pages (*zpages*): buddy [`Buddy::First`] is left-justified, buddy
+//! [`Buddy::Last`] right-justified, so that all free space of a page with one
+//! zpage is one piece. Other than in zbud, a handle does not name an address:
+//!
+//! | virtual memory                | here                                          |
+//! | ----------------------------- | --------------------------------------------- |
+//! | virtual address               | handle: names a [`Slot`]                       |
+//! | PTE                           | [`Slot`]: where the zpage is, its pins, FROZEN |
+//! | struct page, its reverse map  | [`Descriptor`]                                |
+//! | page-table page               | [`Leaf`]: one host page of descriptors        |
+//! | mapcount, GUP pins            | pins in the slot                              |
+//! | migration entry               | FROZEN: who maps waits until the move is over |
+//!
+//! Nothing in here knows a kernel: host pages are opaque [`Frame`]s, memory for
+//! descriptors comes from a [`Table`], and whoever owns a [`Lists`] serialises
+//! access to it with a lock of its own, "L" below and in
+//! Documentation/internals.rst. The same files are built by cargo for the tests
+//! and by kbuild into the module.
+//!
+//! # Locking
+//!
+//! L (one per pool) protects [`Lists`] and all of a [`Descriptor`] except the
+//! pins and FROZEN bits of its slots. Without L, and only by someone for whom
+//! the zpage cannot be freed meanwhile: [`Descriptor::map`], [`Slot::unpin`].
+
+#![forbid(unsafe_code)]
+
+mod alloc;
+mod chunk;
+mod descriptor;
+mod error;
+mod id;
+mod leaf;
+mod lists;
+mod migrate;
+mod primitive;
+mod slot;
+mod verify;
+
+pub use alloc::{Freed, Released, Stored};
+pub use chunk::{Buddy, Extent, Len, CHUNK_SHIFT, CHUNK_SIZE, NCHUNKS, PAGE_SHIFT, PAGE_SIZE};
+pub use descriptor::{Descriptor, Mapping, State};
+pub use error::{Error, LenError};
+pub use id::{DescId, Frame, Half, Nid, Place, SlotId};
+pub use leaf::{Leaf, Table, DESCRIPTORS_PER_LEAF};
+pub use lists::{Lists, NodeLists};
+pub use migrate::{Begin, Extents, Finish};
+pub use slot::Slot;
+pub use verify::{Violation, What};

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The slot word: to a zpage what a PTE is to a virtual page.
+
+use super::error::Error;
+use super::id::Place;
+use super::primitive::{relax, AtomicU64, Ordering};
+
+const FROZEN: u64 = 1 << 32;
+const LIVE: u64 = 1 << 33;
+const HOME: u64 = 1 << 34;
+/// One pin; the count takes all bits above.
+const PIN: u64 = 1 << 35;
+
+/// One 64-bit word: place (bits 0 to 31), FROZEN, LIVE, HOME, pin count.
+///
+/// | state    | word                         | who leaves it                        |
+/// | -------- | ---------------------------- | ------------------------------------ |
+/// | free     | 0                            | `publish`, under L                   |
+/// | live     | LIVE, pins 0                 | `pin`; `freeze`, `retire` under L    |
+/// | pinned   | LIVE, pins > 0               | `unpin`                              |
+/// | frozen   | LIVE, FROZEN, pins 0         | `thaw`, `retire`, under L            |
+///
+/// HOME says that the zpage's page is described by the descriptor the slot
+/// lives in, which spares `map` a look into the table. Only re-pairing, which
+/// moves a zpage beside another, makes it otherwise.
+///
+/// # Invariants
+///
+/// FROZEN implies LIVE and no pins. All but the pin count changes only under L.
+pub struct Slot(AtomicU64);
+
+/// A loaded slot word.
+#[derive(Clone, Copy)]
+pub(super) struct Word(u64);
+
+impl Word {
+    #[inline]
+    pub(super) fn live(self) -> bool {
+        self.0 & LIVE != 0
+    }
+
+    #[inline]
+    pub(super) fn frozen(self) -> bool {
+        self.0 & FROZEN != 0
+    }
+
+    #[inline]
+    pub(super) fn home(self) -> bool {
+        self.0 & HOME != 0
+    }
+
+    #[inline]
+    pub(super) fn pins(self) -> u64 {
+        self.0 / PIN
+    }
+
+    #[inline]
+    pub(super) fn place(self) -> Place {
+        // CAST: the place is the low half.
+        Place::from_raw(self.0 as u32)
+    }
+}
+
+impl Slot {
+    pub(super) fn new() -> Self {
+        Self(AtomicU64::new(0))
+    }
+
+    #[inline]
+    pub(super) fn word(&self) -> Word {
+        Word(self.0.load(Ordering::Relaxed))
+    }
+
+    /// Gives a free slot to a zpage. Under L.
+    #[inline]
+    pub(super) fn publish(&self, place: Place, home: bool) {
+        let home = if home { HOME } else { 0 };
+        self.0
+            .store(u64::from(place.raw()) | LIVE | home, Ordering::Release);
+    }
+
+    /// Takes the slot from its zpage. Under L.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::BadHandle`] when it has none, [`Error::Pinned`] when it is mapped.
+    #[inline]
+    pub(super) fn retire(&self) -> Result<Word, Error> {
+        let word = self.word();
+        if !word.live() {
+            return Err(Error::BadHandle);
+        }
+        if word.pins() != 0 {
+            return Err(Error::Pinned);
+        }
+        // Acquire: the page may be reused at once, after the last unpin's accesses.
+        self.0
+            .compare_exchange(word.0, 0, Ordering::Acquire, Ordering::Relaxed)
+            .map_err(|_| Error::Pinned)?;
+        Ok(word)
+    }
+
+    /// Counts one more user of the zpage's bytes; while the zpage is frozen,
+    /// waits until it is thawed. Without L.
+    ///
+    /// The wait is bounded by one page copy: a mover keeps preemption off from
+    /// freeze to thaw. Must not be called by the mover itself, nor from an
+    /// interrupt, which could have hit the mover.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::BadHandle`] when the slot is free, [`Error::Pinned`] when the
+    /// count (29 bits) is full.
+    #[inline]
+    pub(super) fn pin(&self) -> Result<Word, Error> {
+        loop {
+            let word = self.word();
+            if !word.live() {
+                return Err(Error::BadHandle);
+            }
+            if word.frozen() {
+                relax();
+                continue;
+            }
+            let pinned = word.0.checked_add(PIN).ok_or(Error::Pinned)?;
+            // Acquire: pairs with `thaw`, so that a frame written before it is seen.
+            if self
+                .0
+                .compare_exchange_weak(word.0, pinned, Ordering::Acquire, Ordering::Relaxed)
+                .is_ok()
+            {
+                return Ok(word);
+            }
+        }
+    }
+
+    /// Ends what [`Descriptor::map`](super::Descriptor::map) began. Without L.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotPinned`] when there is no pin to drop; the slot is as before.
+    #[inline]
+    pub fn unpin(&self) -> Result<(), Error> {
+        // Release: pairs with `freeze` and `retire`, so that what the user wrote
+        // is copied, and nothing is read after the page went.
+        let before = self.0.fetch_sub(PIN, Ordering::Release);
+        if before < PIN {
+            self.0.fetch_add(PIN, Ordering::Relaxed);
+            return Err(Error::NotPinned);
+        }
+        Ok(())
+    }
+
+    /// Stops new pins, if there is none. Under L.
+    #[inline]
+    pub(super) fn freeze(&self) -> bool {
+        let word = self.word();
+        if word.pins() != 0 || !word.live() || word.frozen() {
+            return false;
+        }
+        // Acquire: pairs with `unpin`. One try is enough: only a pin can have
+        // come between, and then the zpage is in use.
+        self.0
+            .compare_exchange(
+                word.0,
+                word.0 | FROZEN,
+                Ordering::Acquire,
+                Ordering::Relaxed,
+            )
+            .is_ok()
+    }
+
+    /// Lets pins in again. Under L, by the one that froze it.
+    #[inline]
+    pub(super) fn thaw(&self) {
+        // Release: the frame written before is published to `pin`. A plain
+        // store is enough: nobody else changes a frozen word but under L.
+        self.0.store(self.word().0 & !FROZEN, Ordering::Release);
+    }
+}
