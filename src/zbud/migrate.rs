@@ -118,7 +118,8 @@ impl<N: AsRef<[NodeLists]> + AsMut<[NodeLists]>> Lists<N> {
     ///
     /// # Errors
     ///
-    /// [`Error::Stale`] when no move of `id` has begun.
+    /// [`Error::Stale`] when no move of `id` has begun; [`Error::BadNode`].
+    /// Nothing has changed then.
     pub fn finish_move<T: Table>(
         &mut self,
         table: &T,
@@ -130,6 +131,7 @@ impl<N: AsRef<[NodeLists]> + AsMut<[NodeLists]>> Lists<N> {
         if !desc.is(State::Moving) {
             return Err(Error::Stale);
         }
+        self.node(dst_nid)?;
         let first = slot_of(table, desc, Buddy::First)?;
         let last = slot_of(table, desc, Buddy::Last)?;
         let zpages = u64::from(first.is_some()).wrapping_add(u64::from(last.is_some()));
