@@ -67,7 +67,7 @@ impl Data {
         let raw = compressed.is_none();
         let bytes = compressed.unwrap_or(&self.plain);
         let len = Len::new(bytes.len()).map_err(len_errno)?;
-        let handle = self.pool.alloc(len, bindings::ZBM_GFP_PAGE)?;
+        let handle = Pool::alloc(self.pool.as_arc_borrow(), len, bindings::ZBM_GFP_PAGE)?;
         // SAFETY: Just allocated, and freed by nobody else.
         let mapped = unsafe { self.pool.map(handle) }?;
         // SAFETY: The zpage is `len` bytes long, and mapped; nobody else knows it.

@@ -4,8 +4,9 @@
 //! (include/linux/migrate.h, mm/migrate.c).
 //!
 //! The core holds the page lock in all three callbacks and has checked under it
-//! that the page is movable by [`OPS`]; so the page is still its pool's, and
-//! the pool cannot go before the lock is dropped.
+//! that the page is movable by [`OPS`]; so the page is still its pool's. A page
+//! is only given up under its lock, and never by a callback: so no pool, and no
+//! module, goes while a callback runs (see `Pool::drain`).
 
 use crate::bindings;
 use crate::page::HostPage;
@@ -14,6 +15,7 @@ use crate::stats::EVENTS;
 use crate::zbud::DescId;
 use kernel::ffi::c_int;
 use kernel::prelude::*;
+use kernel::sync::ArcBorrow;
 
 /// The operations of every page of every pool. The core keeps the pointer in
 /// `page->mapping`, whose two low bits are flags.
@@ -28,7 +30,7 @@ const _: () = assert!(core::mem::align_of::<bindings::movable_operations>() >= 4
 /// # Safety
 ///
 /// Called by the core with the page lock held, for a page movable by [`OPS`].
-unsafe fn owner<'a>(page: *mut bindings::page) -> Option<(&'a Pool, DescId, HostPage)> {
+unsafe fn owner<'a>(page: *mut bindings::page) -> Option<(ArcBorrow<'a, Pool>, DescId, HostPage)> {
     // SAFETY: The core has a reference on the page.
     let page = unsafe { HostPage::from_raw(page) }?;
     // SAFETY: By the safety requirements.
@@ -68,7 +70,7 @@ unsafe extern "C" fn migrate_page(
         return EINVAL.to_errno();
     };
     // SAFETY: The core holds both locks and a reference on each page.
-    match unsafe { pool.move_page(id, src, dst) } {
+    match unsafe { Pool::move_page(pool, id, src, dst) } {
         Ok(()) => 0,
         Err(_) => {
             EVENTS.migrate_busy.inc();

@@ -7,6 +7,8 @@ use crate::movable;
 use crate::pool::Pool;
 use crate::zbud::{DescId, Frame, Nid};
 use core::ptr::NonNull;
+use kernel::sync::{Arc, ArcBorrow};
+use kernel::types::ForeignOwnable;
 
 const _: () = assert!(crate::zbud::PAGE_SIZE == bindings::ZBM_PAGE_SIZE as usize);
 
@@ -91,21 +93,23 @@ impl HostPage {
     ///
     /// # Safety
     ///
-    /// The page lock is held, the page is movable by [`movable::OPS`], and the
-    /// reference is not used after the lock is dropped: until then the pool
-    /// cannot go, see [`Pool::destroy`].
-    pub(crate) unsafe fn owner<'a>(self) -> Option<(&'a Pool, DescId)> {
+    /// The page lock is held and stays so while the result is used; the page is
+    /// movable by [`movable::OPS`].
+    pub(crate) unsafe fn owner<'a>(self) -> Option<(ArcBorrow<'a, Pool>, DescId)> {
         // SAFETY: Valid by the type invariant; the fields are stable under the page lock.
         let (pool, index) = unsafe {
             (
-                bindings::zbm_page_owner(self.as_ptr()).cast::<Pool>(),
+                bindings::zbm_page_owner(self.as_ptr()),
                 bindings::zbm_page_index(self.as_ptr()),
             )
         };
         let id = u32::try_from(index).ok().and_then(DescId::from_raw)?;
-        // SAFETY: `LockedPage::publish` put a valid pool there, `retract`
-        // takes it away, and by the safety requirements neither can run now.
-        Some((unsafe { pool.as_ref() }?, id))
+        if pool.is_null() {
+            return None;
+        }
+        // SAFETY: `set_movable` put a reference on the pool there, and
+        // `clear_movable` takes it away under the page lock.
+        Some((unsafe { Arc::borrow(pool) }, id))
     }
 
     /// Copies bytes `offset..offset + len` to the same place of `dst`.
@@ -189,8 +193,8 @@ impl LockedPage {
     }
 
     /// Makes it a movable page of `pool` under the name `id` and unlocks it;
-    /// the reference becomes the pool's.
-    pub(crate) fn publish(self, pool: &Pool, id: DescId) {
+    /// the reference on the page becomes the pool's.
+    pub(crate) fn publish(self, pool: Arc<Pool>, id: DescId) {
         let page = self.page();
         // SAFETY: The page lock is held.
         unsafe { set_movable(page, pool, id) };
@@ -199,12 +203,12 @@ impl LockedPage {
         core::mem::forget(self);
     }
 
-    /// Takes the page from its pool and drops it: the reference is the pool's.
-    /// If the core has it isolated, the core sees that it is not movable any
-    /// more and drops its own reference.
-    pub(crate) fn retract(self) {
+    /// Makes it no movable page of ours any more and gives back the reference it
+    /// had on its pool. If the core has the page isolated, it sees that the page
+    /// is not movable any more, and only drops its own reference.
+    pub(crate) fn retract(&self) -> Option<Arc<Pool>> {
         // SAFETY: The page lock is held.
-        unsafe { clear_movable(self.page()) };
+        unsafe { clear_movable(self.page()) }
     }
 }
 
@@ -215,18 +219,21 @@ impl Drop for LockedPage {
     }
 }
 
-/// Makes `page` movable, as the page of `pool` with the descriptor `id`.
+/// Makes `page` movable, as the page of `pool` with the descriptor `id`. The
+/// page keeps the reference on its pool.
 ///
 /// # Safety
 ///
-/// The page lock is held, and the pool has a reference on the page.
-pub(crate) unsafe fn set_movable(page: HostPage, pool: &Pool, id: DescId) {
+/// The page lock is held, the pool has a reference on the page, and the page is
+/// not movable yet.
+pub(crate) unsafe fn set_movable(page: HostPage, pool: Arc<Pool>, id: DescId) {
     // SAFETY: Page and operations are valid, the lock is held. `OPS` is a
-    // static that outlives every movable page: see `Pool::destroy`.
+    // static that outlives every movable page: see `Pool::drain`.
+    // CAST: `into_foreign` gives a const pointer, the page has a mutable one.
     unsafe {
         bindings::zbm_set_page_owner(
             page.as_ptr(),
-            core::ptr::from_ref(pool).cast_mut().cast(),
+            pool.into_foreign().cast_mut(),
             id.raw() as usize,
         );
         bindings::__SetPageMovable(page.as_ptr(), &movable::OPS);
@@ -238,13 +245,17 @@ pub(crate) unsafe fn set_movable(page: HostPage, pool: &Pool, id: DescId) {
 /// # Safety
 ///
 /// The page lock is held.
-pub(crate) unsafe fn clear_movable(page: HostPage) {
-    // SAFETY: Page and operations are valid, the lock is held.
+pub(crate) unsafe fn clear_movable(page: HostPage) -> Option<Arc<Pool>> {
+    // SAFETY: Page and operations are valid, the lock is held. The owner is
+    // what `set_movable` put there, and is taken once.
     unsafe {
-        if bindings::zbm_page_movable_by(page.as_ptr(), &movable::OPS) {
-            bindings::__ClearPageMovable(page.as_ptr());
+        if !bindings::zbm_page_movable_by(page.as_ptr(), &movable::OPS) {
+            return None;
         }
+        let pool = bindings::zbm_page_owner(page.as_ptr());
+        bindings::__ClearPageMovable(page.as_ptr());
         bindings::zbm_set_page_owner(page.as_ptr(), core::ptr::null_mut(), 0);
+        Some(Arc::from_foreign(pool))
     }
 }
 

@@ -14,9 +14,7 @@ use crate::page::{self, HostPage, LockedPage, NoPreempt, PageRef};
 use crate::state::State;
 use crate::stats::EVENTS;
 use crate::table::{Growth, Leaves, Numbers, TakenLeaf};
-use crate::zbud::{
-    Begin, DescId, Finish, Freed, Len, Lists, Mapping, NodeLists, Released, Violation,
-};
+use crate::zbud::{DescId, Finish, Freed, Len, Lists, Mapping, NodeLists, Released, Violation};
 use core::sync::atomic::{AtomicU64, Ordering};
 use kernel::prelude::*;
 use kernel::str::CString;
@@ -102,44 +100,43 @@ impl Pool {
     /// # Errors
     ///
     /// `ENOMEM`.
-    pub(crate) fn alloc(&self, len: Len, gfp: u32) -> Result<Handle> {
+    pub(crate) fn alloc(this: ArcBorrow<'_, Self>, len: Len, gfp: u32) -> Result<Handle> {
         let nid = page::local_node();
-        if let Some(stored) = self
+        if let Some(stored) = this
             .locked
             .lock()
             .lists
-            .pair(&self.table, nid, len)
+            .pair(&this.table, nid, len)
             .map_err(errno)?
         {
             return Ok(Handle::new(&stored));
         }
-        self.alloc_in_new_page(len, gfp)
-            .inspect_err(|_| EVENTS.alloc_failed.inc())
+        Self::alloc_in_new_page(this, len, gfp).inspect_err(|_| EVENTS.alloc_failed.inc())
     }
 
-    fn alloc_in_new_page(&self, len: Len, gfp: u32) -> Result<Handle> {
+    fn alloc_in_new_page(this: ArcBorrow<'_, Self>, len: Len, gfp: u32) -> Result<Handle> {
         // A new page is in no batch of the core's yet: its lock is free, but
         // for someone who takes every page's for a moment.
         let page = PageRef::alloc(gfp).ok_or(ENOMEM)?.lock();
         let frame = page.page().frame().ok_or(ENOMEM)?;
         let nid = page.page().nid();
         loop {
-            let mut locked = self.locked.lock();
+            let mut locked = this.locked.lock();
             if locked.lists.has_descriptor() {
                 let stored = locked
                     .lists
-                    .insert(&self.table, frame, nid, len)
+                    .insert(&this.table, frame, nid, len)
                     .map_err(errno)?;
                 let (handle, id) = (Handle::new(&stored), stored.slot.desc());
-                self.note_pages(&locked);
+                this.note_pages(&locked);
                 drop(locked);
                 // It can be paired meanwhile, but not isolated nor emptied:
                 // the lock is ours, and the handle has not been given out.
-                page.publish(self, id);
+                page.publish(Arc::from(this), id);
                 return Ok(handle);
             }
             drop(locked);
-            self.grow(gfp)?;
+            this.grow(gfp)?;
         }
     }
 
@@ -194,7 +191,10 @@ impl Pool {
                 drop(locked);
                 // SAFETY: The lock was taken above; the reference is the
                 // pool's, which has forgotten the page.
-                unsafe { LockedPage::adopt(HostPage::of(released.frame)) }.retract();
+                let page = unsafe { LockedPage::adopt(HostPage::of(released.frame)) };
+                // Never the last reference on the pool: the caller has one.
+                drop(page.retract());
+                drop(page);
                 drop(leaf);
             }
             Freed::Deferred => {
@@ -227,22 +227,17 @@ impl Pool {
             drop(locked);
             let page = page.lock();
             let mut locked = self.locked.lock();
-            let released = locked.lists.release(&self.table, id, frame);
-            let leaf = match &released {
-                Ok(released) => self.take_leaf(&mut locked, released),
-                // A mover was faster: nothing is left to do for this page.
-                Err(_) => None,
-            };
-            drop(locked);
-            if released.is_ok() {
-                // SAFETY: The lock is held by `page`.
-                unsafe { page::clear_movable(page.page()) };
+            // Stale: someone else was faster, nothing is left to do.
+            if let Ok(released) = locked.lists.release(&self.table, id, frame) {
+                let leaf = self.take_leaf(&mut locked, &released);
+                drop(locked);
+                drop(page.retract());
                 // SAFETY: The pool's reference, which has forgotten the page;
                 // `page` has one of its own.
                 drop(unsafe { PageRef::adopt(page.page()) });
+                drop(leaf);
             }
             drop(page);
-            drop(leaf);
             page::cond_resched();
         }
     }
@@ -290,69 +285,66 @@ impl Pool {
             .unwrap_or(false)
     }
 
-    /// Moves what is in `src` to `dst`. The locks of both pages are held, `src`
-    /// is a page of this pool with descriptor `id`, `dst` a new page. When it
-    /// returns `Ok`, `src` is not the pool's any more and the pool's reference
-    /// is dropped; the pool has taken a reference on `dst` if it uses it.
+    /// Moves what is in `src` to `dst`. `src` is a page of this pool with
+    /// descriptor `id`, `dst` a new page. When it returns `Ok`, `src` is not the
+    /// pool's any more and the pool's reference on it is dropped; `dst` is, and
+    /// the pool has taken a reference on it.
     ///
     /// # Errors
     ///
-    /// `EBUSY` when a zpage is mapped, `EAGAIN` when `src` is not what it was
-    /// thought to be. Neither page has changed then.
+    /// `EBUSY` when a zpage is mapped, `EAGAIN` when no zpage is left in `src`.
+    /// Neither page has changed then.
     ///
     /// # Safety
     ///
     /// Both page locks are held by the caller, who has a reference on each.
-    pub(crate) unsafe fn move_page(&self, id: DescId, src: HostPage, dst: HostPage) -> Result {
+    pub(crate) unsafe fn move_page(
+        this: ArcBorrow<'_, Self>,
+        id: DescId,
+        src: HostPage,
+        dst: HostPage,
+    ) -> Result {
         let (from, to) = (src.frame().ok_or(EINVAL)?, dst.frame().ok_or(EINVAL)?);
         let to_nid = dst.nid();
         // From the first frozen slot to the last thawed one others may spin.
         let no_preempt = NoPreempt::new();
-        let mut locked = self.locked.lock();
-        let begin = locked
+        let mut locked = this.locked.lock();
+        let extents = locked
             .lists
-            .begin_move(&self.table, id, from, to_nid)
+            .begin_move(&this.table, id, from, to_nid)
             .map_err(errno)?;
-        let (finish, leaf) = match begin {
-            Begin::Released(released) => {
-                let leaf = self.take_leaf(&mut locked, &released);
-                (Finish::Released(released), leaf)
-            }
-            Begin::Copy(extents) => {
-                drop(locked);
-                for extent in extents.into_iter().flatten() {
-                    // SAFETY: The zpages are frozen: nobody maps them. Nobody
-                    // else knows `dst`.
-                    unsafe { src.copy_to(dst, extent) };
-                }
-                locked = self.locked.lock();
-                let finish = locked
-                    .lists
-                    .finish_move(&self.table, id, to, to_nid)
-                    .map_err(errno)?;
-                let leaf = match &finish {
-                    Finish::Released(released) => self.take_leaf(&mut locked, released),
-                    Finish::Moved { .. } => None,
-                };
-                (finish, leaf)
-            }
-        };
+        drop(locked);
+        for extent in extents.into_iter().flatten() {
+            // SAFETY: The zpages are frozen: nobody maps them. Nobody else
+            // knows `dst`.
+            unsafe { src.copy_to(dst, extent) };
+        }
+        locked = this.locked.lock();
+        let finish = locked
+            .lists
+            .finish_move(&this.table, id, to, to_nid)
+            .map_err(errno)?;
         drop(locked);
         drop(no_preempt);
-        if let Finish::Moved { from } = finish {
-            // SAFETY: The lock of `dst` is held.
-            unsafe { page::set_movable(dst, self, id) };
-            core::mem::forget(dst.get());
-            EVENTS.migrated.inc();
-            if let Some(state) = State::get() {
-                state.moves().count(from, to_nid);
+        let Finish::Moved { from: from_nid } = finish else {
+            EVENTS.deferred_frees.inc();
+            Self::start_worker(this);
+            return Err(EAGAIN);
+        };
+        // SAFETY: Both locks are held. `src` was movable, so it had a pool; its
+        // reference goes over to `dst`.
+        unsafe {
+            if let Some(pool) = page::clear_movable(src) {
+                page::set_movable(dst, pool, id);
             }
         }
-        // SAFETY: The lock of `src` is held.
-        unsafe { page::clear_movable(src) };
+        core::mem::forget(dst.get());
+        EVENTS.migrated.inc();
+        if let Some(state) = State::get() {
+            state.moves().count(from_nid, to_nid);
+        }
         // SAFETY: The pool's reference, which has forgotten `src`.
         drop(unsafe { PageRef::adopt(src) });
-        drop(leaf);
         Ok(())
     }
 
@@ -369,9 +361,10 @@ impl Pool {
     /// Waits until all pages are given back. The user has freed all zpages.
     ///
     /// Pages that the core has isolated are not waited for: they are torn down
-    /// under their lock like any other, and the core sees it. A mover that has
-    /// begun is waited for: it does not sleep. After this no page is movable
-    /// by us as a page of this pool, so no callback can reach the pool.
+    /// under their lock like any other, and the core sees it. What is waited for
+    /// is page locks, which the core holds while it is in a callback. As only
+    /// this, the worker and `free` give pages up, no callback is running for a
+    /// page of the pool once this returns, and none can begin.
     ///
     /// # Errors
     ///
@@ -380,16 +373,19 @@ impl Pool {
     pub(crate) fn drain(&self) -> Result {
         loop {
             self.give_back_deferred();
-            if self.pages() == 0 {
-                return Ok(());
-            }
-            let zpages = self.with_locked(|locked, _| {
-                locked.lists.nodes().iter().any(|node| node.zpages() != 0)
+            let (pages, zpages) = self.with_locked(|locked, _| {
+                let zpages = |node: &NodeLists| node.zpages() != 0;
+                (
+                    locked.lists.pages(),
+                    locked.lists.nodes().iter().any(zpages),
+                )
             });
-            if zpages {
-                return Err(EBUSY);
+            match (pages, zpages) {
+                (0, _) => return Ok(()),
+                (_, true) => return Err(EBUSY),
+                // The worker has the rest in hand, or a mover is copying.
+                _ => page::short_sleep(),
             }
-            page::short_sleep();
         }
     }
 }

@@ -112,7 +112,7 @@ unsafe extern "C" fn malloc(
     let pool = unsafe { borrow(pool) };
     let stored = Len::new(size)
         .map_err(len_errno)
-        .and_then(|len| pool.alloc(len, gfp));
+        .and_then(|len| Pool::alloc(pool, len, gfp));
     match stored {
         Ok(stored) => {
             // SAFETY: zpool gives a place for the handle.

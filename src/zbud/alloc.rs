@@ -36,7 +36,7 @@ pub struct Released {
 pub enum Freed {
     /// It has another zpage.
     Kept,
-    /// It is being moved; the mover looks when the copy is done.
+    /// It is being moved; the mover looks what is left when the copy is done.
     Moving,
     /// It was the last zpage, and the page lock was free: give the page back, unlock it.
     Released(Released),

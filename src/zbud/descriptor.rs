@@ -11,21 +11,17 @@ use super::slot::Slot;
 
 /// What a descriptor is doing. Changes only under L.
 ///
-/// ```text
-///          insert             pair
-///   Free ----------> Unbuddied ----> Buddied
-///    ^                | ^  |  <----   |  ^
-///    |   last zpage   | |  |   free   |  |
-///    |<---------------+ |  |          |  |
-///    |   P was free     |  +--+   +---+  |
-///    |                  |     v   v      |
-///    |   last zpage,    +---- Moving ----+
-///    |   P was taken  finish_move (by zpages left)
-///    |<---- Empty
-///   release
-/// ```
-///
-/// `Moving` with no zpage left goes to `Free` too: who finishes last cleans up.
+/// | from      | to        | by                                                  |
+/// | --------- | --------- | --------------------------------------------------- |
+/// | Free      | Unbuddied | `insert`: a new page with one zpage                 |
+/// | Unbuddied | Buddied   | `pair`: a second zpage joins                        |
+/// | Buddied   | Unbuddied | `free` of one of the two                            |
+/// | Unbuddied | Free      | `free` of the last, page lock (P) free              |
+/// | Unbuddied | Empty     | `free` of the last, P taken by someone              |
+/// | Unbuddied, Buddied | Moving | `begin_move`, P held                          |
+/// | Moving    | Unbuddied, Buddied | `finish_move`, by the zpages that are left |
+/// | Moving    | Empty     | `finish_move`, when all were freed meanwhile        |
+/// | Empty     | Free      | `release` by the worker, P held                     |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
     /// Describes no page.

@@ -6,7 +6,6 @@
 //! but not during the copy. From [`Lists::begin_move`] to
 //! [`Lists::finish_move`] it must not be preempted: others may spin meanwhile.
 
-use super::alloc::Released;
 use super::chunk::{Buddy, Extent};
 use super::descriptor::{Descriptor, State};
 use super::error::Error;
@@ -18,16 +17,6 @@ use super::slot::Slot;
 /// What of a page is to be copied, to the same places in the new page.
 pub type Extents = [Option<Extent>; 2];
 
-/// How a move starts.
-#[must_use]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Begin {
-    /// Frozen: copy these, then [`Lists::finish_move`].
-    Copy(Extents),
-    /// No zpage was left in the page; the pool gives it up instead.
-    Released(Released),
-}
-
 /// How a move ends.
 #[must_use]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,9 +27,11 @@ pub enum Finish {
         /// The node they were on.
         from: Nid,
     },
-    /// All zpages were freed during the copy: the pool gives the old page up
-    /// and has not taken the new one.
-    Released(Released),
+    /// All zpages were freed during the copy. The pool has not taken the new
+    /// page; the old one is on the deferred list: let the worker run. The mover
+    /// does not give it up itself, because then the pool, and the mover's code
+    /// with it, could be gone before the mover is done.
+    Emptied,
 }
 
 /// The slot that points at a buddy of `desc`, if the buddy is there.
@@ -68,7 +59,7 @@ impl<N: AsRef<[NodeLists]> + AsMut<[NodeLists]>> Lists<N> {
         if desc.frame() != Some(frame) {
             return Err(Error::Stale);
         }
-        Ok(desc.pins(table) == 0)
+        Ok(!desc.is(State::Empty) && desc.pins(table) == 0)
     }
 
     /// Freezes the zpages of page `src` and takes it off its list, so that
@@ -78,23 +69,21 @@ impl<N: AsRef<[NodeLists]> + AsMut<[NodeLists]>> Lists<N> {
     /// # Errors
     ///
     /// [`Error::Pinned`] when a zpage is mapped; [`Error::Stale`] when `id` does
-    /// not describe `src`; [`Error::BadNode`]. Nothing has changed then.
+    /// not describe `src`, or no zpage is left in it; [`Error::BadNode`].
+    /// Nothing has changed then.
     pub fn begin_move<T: Table>(
         &mut self,
         table: &T,
         id: DescId,
         src: Frame,
         dst_nid: Nid,
-    ) -> Result<Begin, Error> {
+    ) -> Result<Extents, Error> {
         self.node(dst_nid)?;
         let desc = table.descriptor(id).map_err(|_| Error::Stale)?;
         if desc.frame() != Some(src) {
             return Err(Error::Stale);
         }
-        if desc.is(State::Empty) {
-            return Ok(Begin::Released(self.release(table, id, src)?));
-        }
-        if desc.is(State::Moving) || desc.is(State::Free) {
+        if !desc.is(State::Unbuddied) && !desc.is(State::Buddied) {
             return Err(Error::Stale);
         }
         let first = slot_of(table, desc, Buddy::First)?;
@@ -110,7 +99,7 @@ impl<N: AsRef<[NodeLists]> + AsMut<[NodeLists]>> Lists<N> {
             self.node(desc.nid())?.unlink(table, desc)?;
         }
         desc.set_state(State::Moving);
-        Ok(Begin::Copy(desc.extents()))
+        Ok(desc.extents())
     }
 
     /// Ends what [`begin_move`](Lists::begin_move) began, once the extents are
@@ -137,8 +126,8 @@ impl<N: AsRef<[NodeLists]> + AsMut<[NodeLists]>> Lists<N> {
         let zpages = u64::from(first.is_some()).wrapping_add(u64::from(last.is_some()));
         let from = desc.nid();
         if zpages == 0 {
-            let src = desc.frame().ok_or(Error::Corrupt)?;
-            return Ok(Finish::Released(self.give_up(table, id, desc, src)?));
+            self.link_deferred(table, id, desc)?;
+            return Ok(Finish::Emptied);
         }
         self.node(from)?.sub(1, zpages);
         desc.set_page(Some(dst), dst_nid);

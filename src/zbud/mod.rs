@@ -49,6 +49,6 @@ pub use error::{Error, LenError};
 pub use id::{DescId, Frame, Half, Nid, Place, SlotId};
 pub use leaf::{Leaf, Table, DESCRIPTORS_PER_LEAF};
 pub use lists::{Lists, NodeLists};
-pub use migrate::{Begin, Extents, Finish};
+pub use migrate::{Extents, Finish};
 pub use slot::Slot;
 pub use verify::{Violation, What};
