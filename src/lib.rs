@@ -4,6 +4,6 @@
 //! and property tests build this crate. The kernel module does not use this
 //! file; it compiles [`zbud`] from the same sources (`drivers/zbud_movable/`).
 
-#![cfg_attr(not(test), no_std)]
+#![cfg_attr(not(any(test, loom)), no_std)]
 
 pub mod zbud;

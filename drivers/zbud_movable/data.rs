@@ -129,7 +129,8 @@ impl Data {
 
     /// Writes from the user at `pos`; returns the number of bytes written.
     fn write(&mut self, from: usize, len: usize, pos: u64) -> Result<usize> {
-        if pos.checked_add(len as u64).is_none_or(|end| end > MAX_SIZE) {
+        let end = pos.checked_add(len as u64).ok_or(EFBIG)?;
+        if end > MAX_SIZE {
             return Err(EFBIG);
         }
         let mut reader = UserSlice::new(from, len).reader();
@@ -420,6 +421,10 @@ impl Drop for Files {
 }
 
 /// `O_TRUNC` empties the file, as it would any other.
+///
+/// # Safety
+///
+/// Called by the VFS only, for a file of ours that is open.
 unsafe extern "C" fn open(_: *mut bindings::inode, file: *mut bindings::file) -> c_int {
     // SAFETY: The file is being opened by us alone.
     let truncate = unsafe { (*file).f_flags } & bindings::ZBM_O_TRUNC != 0;
@@ -447,6 +452,9 @@ unsafe fn show_size(file: *mut bindings::file, data: &Data) {
     unsafe { bindings::zbm_i_size_write(bindings::zbm_file_inode(file), data.size as i64) };
 }
 
+/// # Safety
+///
+/// Called by the VFS only, for a file of ours that is open.
 unsafe extern "C" fn read(
     _: *mut bindings::file,
     to: *mut c_char,
@@ -464,6 +472,9 @@ unsafe extern "C" fn read(
     })
 }
 
+/// # Safety
+///
+/// Called by the VFS only, for a file of ours that is open.
 unsafe extern "C" fn write(
     file: *mut bindings::file,
     from: *const c_char,
@@ -491,6 +502,9 @@ unsafe extern "C" fn write(
     })
 }
 
+/// # Safety
+///
+/// Called by the VFS only, for a file of ours that is open.
 unsafe extern "C" fn seek(file: *mut bindings::file, offset: i64, whence: c_int) -> i64 {
     let Ok(size) = with(|data| Ok(data.size)) else {
         return i64::from(ENODEV.to_errno());
@@ -501,6 +515,9 @@ unsafe extern "C" fn seek(file: *mut bindings::file, offset: i64, whence: c_int)
     }
 }
 
+/// # Safety
+///
+/// Called by the VFS only, for a file of ours that is open.
 unsafe extern "C" fn pull(
     file: *mut bindings::file,
     from: *const c_char,

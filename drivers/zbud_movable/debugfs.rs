@@ -162,11 +162,17 @@ unsafe fn shown<'a>(file: *mut bindings::seq_file) -> (&'a Pool, Seq) {
     unsafe { (&*(*file).private.cast::<Pool>(), Seq::new(file)) }
 }
 
+/// # Safety
+///
+/// Called by debugfs and seq_file only, for a file of ours.
 unsafe extern "C" fn open_summary(inode: *mut bindings::inode, file: *mut bindings::file) -> c_int {
     // SAFETY: Called by debugfs for a file of ours.
     unsafe { bindings::single_open(file, Some(show_summary), pool_of(inode)) }
 }
 
+/// # Safety
+///
+/// Called by debugfs and seq_file only, for a file of ours.
 unsafe extern "C" fn show_summary(file: *mut bindings::seq_file, _: *mut c_void) -> c_int {
     // SAFETY: Opened by `open_summary`.
     let (pool, mut out) = unsafe { shown(file) };
@@ -200,11 +206,17 @@ unsafe extern "C" fn show_summary(file: *mut bindings::seq_file, _: *mut c_void)
     from_result(|| written.map(|()| 0).map_err(|_| EIO))
 }
 
+/// # Safety
+///
+/// Called by debugfs and seq_file only, for a file of ours.
 unsafe extern "C" fn open_verify(inode: *mut bindings::inode, file: *mut bindings::file) -> c_int {
     // SAFETY: Called by debugfs for a file of ours.
     unsafe { bindings::single_open(file, Some(show_verify), pool_of(inode)) }
 }
 
+/// # Safety
+///
+/// Called by debugfs and seq_file only, for a file of ours.
 unsafe extern "C" fn show_verify(file: *mut bindings::seq_file, _: *mut c_void) -> c_int {
     // SAFETY: Opened by `open_verify`.
     let (pool, mut out) = unsafe { shown(file) };
@@ -223,6 +235,9 @@ static PAGES: bindings::seq_operations = bindings::seq_operations {
     show: Some(show_pages),
 };
 
+/// # Safety
+///
+/// Called by debugfs and seq_file only, for a file of ours.
 unsafe extern "C" fn open_pages(inode: *mut bindings::inode, file: *mut bindings::file) -> c_int {
     // SAFETY: Called by debugfs for a file of ours; `seq_open` puts a seq_file
     // into the private data.
@@ -246,11 +261,17 @@ fn position(pool: &Pool, pos: i64) -> *mut c_void {
     }
 }
 
+/// # Safety
+///
+/// Called by debugfs and seq_file only, for a file of ours.
 unsafe extern "C" fn start_pages(file: *mut bindings::seq_file, pos: *mut i64) -> *mut c_void {
     // SAFETY: Opened by `open_pages`; seq_file gives a valid position.
     unsafe { position(shown(file).0, *pos) }
 }
 
+/// # Safety
+///
+/// Called by debugfs and seq_file only, for a file of ours.
 unsafe extern "C" fn next_pages(
     file: *mut bindings::seq_file,
     _: *mut c_void,
@@ -264,8 +285,14 @@ unsafe extern "C" fn next_pages(
     }
 }
 
+/// # Safety
+///
+/// Called by debugfs and seq_file only, for a file of ours.
 unsafe extern "C" fn stop_pages(_: *mut bindings::seq_file, _: *mut c_void) {}
 
+/// # Safety
+///
+/// Called by debugfs and seq_file only, for a file of ours.
 unsafe extern "C" fn show_pages(file: *mut bindings::seq_file, at: *mut c_void) -> c_int {
     // SAFETY: Opened by `open_pages`.
     let (pool, mut out) = unsafe { shown(file) };

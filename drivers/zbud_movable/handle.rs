@@ -19,11 +19,13 @@ pub(crate) struct Handle(NonZeroUsize);
 impl Handle {
     /// The handle of a zpage that was just stored.
     pub(crate) fn new(stored: &Stored<'_>) -> Self {
-        let home = core::ptr::NonNull::from(stored.home).addr();
-        match stored.half {
-            Half::A => Self(home),
-            Half::B => Self(home | HALF),
-        }
+        let home = core::ptr::from_ref(stored.home) as usize;
+        let raw = match stored.half {
+            Half::A => home,
+            Half::B => home | HALF,
+        };
+        // SAFETY: The address of a reference, with a bit more, is not zero.
+        Self(unsafe { NonZeroUsize::new_unchecked(raw) })
     }
 
     /// The handle as zpool has it.

@@ -86,11 +86,6 @@ unsigned long zbm_page_index(const struct page *page)
 	return page->index;
 }
 
-bool zbm_page_movable_by(const struct page *page, const struct movable_operations *mops)
-{
-	return page->mapping == (void *)((unsigned long)mops | PAGE_MAPPING_MOVABLE);
-}
-
 void zbm_preempt_disable(void)
 {
 	preempt_disable();

@@ -32,8 +32,6 @@ void zbm_unlock_page(struct page *page);
 void zbm_set_page_owner(struct page *page, void *pool, unsigned long index);
 void *zbm_page_owner(const struct page *page);
 unsigned long zbm_page_index(const struct page *page);
-/* Whether @page is movable by @mops now. The page lock must be held. */
-bool zbm_page_movable_by(const struct page *page, const struct movable_operations *mops);
 
 void zbm_preempt_disable(void);
 void zbm_preempt_enable(void);

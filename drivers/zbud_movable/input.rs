@@ -37,7 +37,7 @@ impl Input {
         let text = core::str::from_utf8(bytes).map_err(|_| EINVAL)?;
         let mut split = text.split_ascii_whitespace();
         let words = core::array::from_fn(|_| split.next());
-        if split.next().is_some() || words.first().is_none_or(|word| word.is_none()) {
+        if split.next().is_some() || !words.first().is_some_and(Option::is_some) {
             return Err(EINVAL);
         }
         Ok(words)

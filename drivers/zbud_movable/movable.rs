@@ -40,6 +40,10 @@ unsafe fn owner<'a>(page: *mut bindings::page) -> Option<(ArcBorrow<'a, Pool>, D
 
 /// Whether the page can be moved now: no zpage of it is mapped. No list is
 /// touched, so there is nothing to undo in `putback_page`.
+///
+/// # Safety
+///
+/// Called by the core only, as struct movable_operations says.
 unsafe extern "C" fn isolate_page(
     page: *mut bindings::page,
     _mode: bindings::isolate_mode_t,
@@ -56,6 +60,10 @@ unsafe extern "C" fn isolate_page(
 
 /// Moves the zpages of `src` to `dst`; -EAGAIN when one is mapped. Does not
 /// sleep, so all modes are served alike.
+///
+/// # Safety
+///
+/// Called by the core only, as struct movable_operations says.
 unsafe extern "C" fn migrate_page(
     dst: *mut bindings::page,
     src: *mut bindings::page,
@@ -79,6 +87,9 @@ unsafe extern "C" fn migrate_page(
     }
 }
 
+/// # Safety
+///
+/// Called by the core only, as struct movable_operations says.
 unsafe extern "C" fn putback_page(_page: *mut bindings::page) {
     EVENTS.putback.inc();
 }

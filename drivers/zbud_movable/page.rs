@@ -8,9 +8,8 @@ use crate::pool::Pool;
 use crate::zbud::{DescId, Frame, Nid};
 use core::ptr::NonNull;
 use kernel::sync::{Arc, ArcBorrow};
-use kernel::types::ForeignOwnable;
 
-const _: () = assert!(crate::zbud::PAGE_SIZE == bindings::ZBM_PAGE_SIZE as usize);
+const _: () = assert!(crate::zbud::PAGE_SIZE == bindings::ZBM_PAGE_SIZE);
 
 /// The node whose memory is nearest to this CPU.
 pub(crate) fn local_node() -> Nid {
@@ -99,7 +98,7 @@ impl HostPage {
         // SAFETY: Valid by the type invariant; the fields are stable under the page lock.
         let (pool, index) = unsafe {
             (
-                bindings::zbm_page_owner(self.as_ptr()),
+                bindings::zbm_page_owner(self.as_ptr()).cast::<Pool>(),
                 bindings::zbm_page_index(self.as_ptr()),
             )
         };
@@ -109,7 +108,7 @@ impl HostPage {
         }
         // SAFETY: `set_movable` put a reference on the pool there, and
         // `clear_movable` takes it away under the page lock.
-        Some((unsafe { Arc::borrow(pool) }, id))
+        Some((unsafe { ArcBorrow::from_raw(pool) }, id))
     }
 
     /// Copies bytes `offset..offset + len` to the same place of `dst`.
@@ -156,8 +155,10 @@ impl PageRef {
 
     /// Takes the page lock; may sleep.
     pub(crate) fn lock(self) -> LockedPage {
-        // SAFETY: Valid by the type invariant of `HostPage`.
-        unsafe { bindings::zbm_lock_page(self.0.as_ptr()) };
+        if !self.0.try_lock() {
+            // SAFETY: Valid by the type invariant of `HostPage`.
+            unsafe { bindings::zbm_lock_page(self.0.as_ptr()) };
+        }
         // INVARIANT: The lock was taken just now, the reference is handed over.
         LockedPage(self)
     }
@@ -206,8 +207,12 @@ impl LockedPage {
     /// Makes it no movable page of ours any more and gives back the reference it
     /// had on its pool. If the core has the page isolated, it sees that the page
     /// is not movable any more, and only drops its own reference.
-    pub(crate) fn retract(&self) -> Option<Arc<Pool>> {
-        // SAFETY: The page lock is held.
+    ///
+    /// # Safety
+    ///
+    /// `publish` made it a movable page of ours.
+    pub(crate) unsafe fn retract(&self) -> Arc<Pool> {
+        // SAFETY: The page lock is held, the rest is the caller's promise.
         unsafe { clear_movable(self.page()) }
     }
 }
@@ -229,33 +234,29 @@ impl Drop for LockedPage {
 pub(crate) unsafe fn set_movable(page: HostPage, pool: Arc<Pool>, id: DescId) {
     // SAFETY: Page and operations are valid, the lock is held. `OPS` is a
     // static that outlives every movable page: see `Pool::drain`.
-    // CAST: `into_foreign` gives a const pointer, the page has a mutable one.
     unsafe {
         bindings::zbm_set_page_owner(
             page.as_ptr(),
-            pool.into_foreign().cast_mut(),
+            Arc::into_raw(pool).cast_mut().cast(),
             id.raw() as usize,
         );
         bindings::__SetPageMovable(page.as_ptr(), &movable::OPS);
     }
 }
 
-/// Undoes [`set_movable`]; does nothing to a page that is not movable by us.
+/// Undoes [`set_movable`] and gives back the page's reference on its pool.
 ///
 /// # Safety
 ///
-/// The page lock is held.
-pub(crate) unsafe fn clear_movable(page: HostPage) -> Option<Arc<Pool>> {
+/// The page lock is held, and the page is movable by us.
+pub(crate) unsafe fn clear_movable(page: HostPage) -> Arc<Pool> {
     // SAFETY: Page and operations are valid, the lock is held. The owner is
     // what `set_movable` put there, and is taken once.
     unsafe {
-        if !bindings::zbm_page_movable_by(page.as_ptr(), &movable::OPS) {
-            return None;
-        }
         let pool = bindings::zbm_page_owner(page.as_ptr());
         bindings::__ClearPageMovable(page.as_ptr());
         bindings::zbm_set_page_owner(page.as_ptr(), core::ptr::null_mut(), 0);
-        Some(Arc::from_foreign(pool))
+        Arc::from_raw(pool.cast::<Pool>())
     }
 }
 

@@ -177,11 +177,13 @@ impl Pool {
     pub(crate) unsafe fn free(this: ArcBorrow<'_, Self>, handle: Handle) -> Result {
         // SAFETY: The zpage is not freed yet, so its slot's leaf is there.
         let (home, half) = unsafe { handle.home() };
+        let mut page = None;
         let mut locked = this.locked.lock();
         let freed = locked
             .lists
             .free(&this.table, home, half, |frame| {
-                HostPage::of(frame).try_lock()
+                page = Some(HostPage::of(frame)).filter(|page| page.try_lock());
+                page.is_some()
             })
             .map_err(errno)?;
         match freed {
@@ -189,12 +191,14 @@ impl Pool {
             Freed::Released(released) => {
                 let leaf = this.take_leaf(&mut locked, &released);
                 drop(locked);
-                // SAFETY: The lock was taken above; the reference is the
-                // pool's, which has forgotten the page.
-                let page = unsafe { LockedPage::adopt(HostPage::of(released.frame)) };
-                // Never the last reference on the pool: the caller has one.
-                drop(page.retract());
-                drop(page);
+                if let Some(page) = page {
+                    // SAFETY: The lock was taken above; the reference is the
+                    // pool's, which has forgotten the page.
+                    let page = unsafe { LockedPage::adopt(page) };
+                    // SAFETY: A page of the pool. Never the last reference on
+                    // the pool: the caller has one.
+                    drop(unsafe { page.retract() });
+                }
                 drop(leaf);
             }
             Freed::Deferred => {
@@ -231,7 +235,8 @@ impl Pool {
             if let Ok(released) = locked.lists.release(&self.table, id, frame) {
                 let leaf = self.take_leaf(&mut locked, &released);
                 drop(locked);
-                drop(page.retract());
+                // SAFETY: It was a page of the pool.
+                drop(unsafe { page.retract() });
                 // SAFETY: The pool's reference, which has forgotten the page;
                 // `page` has one of its own.
                 drop(unsafe { PageRef::adopt(page.page()) });
@@ -247,6 +252,7 @@ impl Pool {
     /// # Safety
     ///
     /// `handle` came from `alloc` of this pool and is not freed before `unmap`.
+    #[inline]
     pub(crate) unsafe fn map(&self, handle: Handle) -> Result<Mapping> {
         // SAFETY: The zpage is not freed, so its slot's leaf is there.
         let (home, half) = unsafe { handle.home() };
@@ -258,6 +264,7 @@ impl Pool {
     /// # Safety
     ///
     /// As for [`Pool::map`].
+    #[inline]
     pub(crate) unsafe fn unmap(&self, handle: Handle) -> Result {
         // SAFETY: The zpage is not freed, so its slot's leaf is there.
         let (home, half) = unsafe { handle.home() };
@@ -331,13 +338,9 @@ impl Pool {
             Self::start_worker(this);
             return Err(EAGAIN);
         };
-        // SAFETY: Both locks are held. `src` was movable, so it had a pool; its
-        // reference goes over to `dst`.
-        unsafe {
-            if let Some(pool) = page::clear_movable(src) {
-                page::set_movable(dst, pool, id);
-            }
-        }
+        // SAFETY: Both locks are held, and `src` was a page of the pool; its
+        // reference on the pool goes over to `dst`.
+        unsafe { page::set_movable(dst, page::clear_movable(src), id) };
         core::mem::forget(dst.get());
         EVENTS.migrated.inc();
         if let Some(state) = State::get() {

@@ -41,7 +41,7 @@ fn node_sum(state: &State, nid: Option<Nid>, of: fn(&NodeLists) -> u64) -> u64 {
                 .nodes()
                 .iter()
                 .enumerate()
-                .filter(|(index, _)| nid.is_none_or(|nid| usize::from(nid.0) == *index))
+                .filter(|(index, _)| nid.map_or(true, |nid| usize::from(nid.0) == *index))
                 .fold(0_u64, |sum, (_, node)| sum.wrapping_add(of(node)))
         })
     })
@@ -99,6 +99,9 @@ unsafe fn node_of(kobj: *mut bindings::kobject) -> Option<Nid> {
     number.parse().ok().map(Nid)
 }
 
+/// # Safety
+///
+/// Called by sysfs only, for a file of ours.
 unsafe extern "C" fn show(
     kobj: *mut bindings::kobject,
     attr: *mut bindings::kobj_attribute,

@@ -148,7 +148,7 @@ fn leaf_of(entry: *mut Leaf) -> Option<NonNull<Leaf>> {
 fn free_entry(next: Option<u32>) -> *mut Leaf {
     // CAST: 64-bit kernels; numbers are below 2^24, so `next + 1` fits twice.
     let link = next.map_or(0, |next| next as usize + 1);
-    (link << 1 | 1) as *mut Leaf
+    ((link << 1) | 1) as *mut Leaf
 }
 
 /// The inverse of `free_entry`.

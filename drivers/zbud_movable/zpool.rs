@@ -12,7 +12,6 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use kernel::ffi::{c_char, c_int, c_void};
 use kernel::prelude::*;
 use kernel::sync::{Arc, ArcBorrow};
-use kernel::types::ForeignOwnable;
 
 /// The registered driver. Dropped before anything that its callbacks use.
 pub(crate) struct Registration(KBox<bindings::zpool_driver>);
@@ -59,6 +58,8 @@ impl Drop for Registration {
 }
 
 /// Says once that a user of a pool broke zpool's contract.
+#[cold]
+#[inline(never)]
 fn complain(what: &str, error: Error) {
     static SAID: AtomicBool = AtomicBool::new(false);
     if !SAID.swap(true, Ordering::Relaxed) {
@@ -70,6 +71,10 @@ fn complain(what: &str, error: Error) {
     }
 }
 
+/// # Safety
+///
+/// Called by zpool only, as struct zpool_driver says: with a live pool and with
+/// handles that `malloc` gave.
 unsafe extern "C" fn create(name: *const c_char, _gfp: bindings::gfp_t) -> *mut c_void {
     let Some(state) = State::get() else {
         return core::ptr::null_mut();
@@ -81,14 +86,18 @@ unsafe extern "C" fn create(name: *const c_char, _gfp: bindings::gfp_t) -> *mut 
         .map_err(Error::from)
         .and_then(|name| state.add_pool(name));
     match pool {
-        Ok(pool) => pool.into_foreign().cast_mut(),
+        Ok(pool) => Arc::into_raw(pool).cast_mut().cast(),
         Err(_) => core::ptr::null_mut(),
     }
 }
 
+/// # Safety
+///
+/// Called by zpool only, as struct zpool_driver says: with a live pool and with
+/// handles that `malloc` gave.
 unsafe extern "C" fn destroy(pool: *mut c_void) {
     // SAFETY: From `create`; zpool does not use it again.
-    let pool: Arc<Pool> = unsafe { Arc::from_foreign(pool) };
+    let pool = unsafe { Arc::from_raw(pool.cast::<Pool>()) };
     if let Some(state) = State::get() {
         state.remove_pool(pool);
     }
@@ -99,9 +108,13 @@ unsafe extern "C" fn destroy(pool: *mut c_void) {
 /// `pool` came from `create` and was not destroyed.
 unsafe fn borrow<'a>(pool: *mut c_void) -> ArcBorrow<'a, Pool> {
     // SAFETY: By the safety requirements.
-    unsafe { Arc::borrow(pool) }
+    unsafe { ArcBorrow::from_raw(pool.cast::<Pool>()) }
 }
 
+/// # Safety
+///
+/// Called by zpool only, as struct zpool_driver says: with a live pool and with
+/// handles that `malloc` gave.
 unsafe extern "C" fn malloc(
     pool: *mut c_void,
     size: usize,
@@ -123,6 +136,10 @@ unsafe extern "C" fn malloc(
     }
 }
 
+/// # Safety
+///
+/// Called by zpool only, as struct zpool_driver says: with a live pool and with
+/// handles that `malloc` gave.
 unsafe extern "C" fn free(pool: *mut c_void, handle: usize) {
     // SAFETY: zpool calls with a live pool.
     let pool = unsafe { borrow(pool) };
@@ -135,6 +152,10 @@ unsafe extern "C" fn free(pool: *mut c_void, handle: usize) {
     }
 }
 
+/// # Safety
+///
+/// Called by zpool only, as struct zpool_driver says: with a live pool and with
+/// handles that `malloc` gave.
 unsafe extern "C" fn map(
     pool: *mut c_void,
     handle: usize,
@@ -155,6 +176,10 @@ unsafe extern "C" fn map(
     }
 }
 
+/// # Safety
+///
+/// Called by zpool only, as struct zpool_driver says: with a live pool and with
+/// handles that `malloc` gave.
 unsafe extern "C" fn unmap(pool: *mut c_void, handle: usize) {
     // SAFETY: zpool calls with a live pool.
     let pool = unsafe { borrow(pool) };
@@ -167,6 +192,10 @@ unsafe extern "C" fn unmap(pool: *mut c_void, handle: usize) {
     }
 }
 
+/// # Safety
+///
+/// Called by zpool only, as struct zpool_driver says: with a live pool and with
+/// handles that `malloc` gave.
 unsafe extern "C" fn total_pages(pool: *mut c_void) -> u64 {
     // SAFETY: zpool calls with a live pool.
     unsafe { borrow(pool) }.pages()

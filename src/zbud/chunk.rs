@@ -104,8 +104,8 @@ impl Len {
     pub fn extent(self, buddy: Buddy) -> Extent {
         let offset = match buddy {
             Buddy::First => 0,
-            // Not negative: at most NCHUNKS chunks.
-            Buddy::Last => NCHUNKS.saturating_sub(self.chunks()) << CHUNK_SHIFT,
+            // The last chunk border that leaves room. Not negative: at most a page.
+            Buddy::Last => PAGE_SIZE.saturating_sub(self.bytes()) & !(CHUNK_SIZE - 1),
         };
         Extent {
             offset,

@@ -162,3 +162,32 @@ pub trait Table {
             .ok_or(Error::Corrupt)
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_descriptor_is_given_once() -> Result<(), Error> {
+        let leaf = Leaf::new();
+        leaf.set_up(9);
+        let mut taken: [Option<DescId>; DESCRIPTORS_PER_LEAF] =
+            core::array::from_fn(|_| leaf.take().map(|(id, _)| id));
+        assert!(leaf.full() && leaf.take().is_none());
+        assert_eq!(leaf.used(), DESCRIPTORS_PER_LEAF);
+        taken.sort_unstable_by_key(|id| id.map(DescId::raw));
+        for (offset, id) in taken.into_iter().enumerate() {
+            assert_eq!(id, DescId::new(9, offset));
+        }
+        let last = taken.last().copied().flatten().ok_or(Error::Corrupt)?;
+        leaf.give_back(last);
+        assert!(!leaf.full());
+        assert_eq!(leaf.take().map(|(id, _)| id), Some(last));
+        taken
+            .into_iter()
+            .flatten()
+            .for_each(|id| leaf.give_back(id));
+        assert_eq!(leaf.used(), 0);
+        Ok(())
+    }
+}

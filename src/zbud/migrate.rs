@@ -88,10 +88,10 @@ impl<N: AsRef<[NodeLists]> + AsMut<[NodeLists]>> Lists<N> {
         }
         let first = slot_of(table, desc, Buddy::First)?;
         let last = slot_of(table, desc, Buddy::Last)?;
-        if !first.is_none_or(Slot::freeze) {
+        if first.is_some_and(|slot| !slot.freeze()) {
             return Err(Error::Pinned);
         }
-        if !last.is_none_or(Slot::freeze) {
+        if last.is_some_and(|slot| !slot.freeze()) {
             first.into_iter().for_each(Slot::thaw);
             return Err(Error::Pinned);
         }

@@ -179,3 +179,46 @@ impl Slot {
         self.0.store(self.word().0 & !FROZEN, Ordering::Release);
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_pin_count_refuses_one_more() {
+        let full = LIVE | HOME | (u64::MAX / PIN * PIN);
+        let slot = Slot(AtomicU64::new(full));
+        assert_eq!(slot.pin().err(), Some(Error::Pinned));
+        assert_eq!(slot.word().0, full);
+        assert_eq!(slot.unpin(), Ok(()));
+        assert!(slot.pin().is_ok());
+        assert_eq!(slot.word().0, full);
+    }
+
+    #[test]
+    fn only_a_live_slot_without_pins_freezes() -> Result<(), Error> {
+        let slot = Slot::new();
+        assert!(!slot.freeze());
+        slot.publish(Place::from_raw(5), true);
+        slot.pin()?;
+        assert!(!slot.freeze());
+        slot.unpin()?;
+        assert!(slot.freeze());
+        assert!(!slot.freeze());
+        slot.thaw();
+        assert_eq!(slot.word().0, 5 | LIVE | HOME);
+        assert!(slot.freeze());
+        assert!(slot.retire().is_ok());
+        assert_eq!(slot.word().0, 0);
+        Ok(())
+    }
+
+    #[test]
+    fn an_unpin_too_many_leaves_the_word_as_it_was() {
+        for word in [0, 7 | LIVE, 7 | LIVE | HOME | FROZEN] {
+            let slot = Slot(AtomicU64::new(word));
+            assert_eq!(slot.unpin(), Err(Error::NotPinned));
+            assert_eq!(slot.word().0, word);
+        }
+    }
+}
