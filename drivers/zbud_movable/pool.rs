@@ -146,6 +146,10 @@ impl Pool {
         loop {
             let mut locked = self.locked.lock();
             let Locked { lists, numbers } = &mut *locked;
+            if lists.has_descriptor() {
+                // Someone else was faster, or freed one.
+                return Ok(());
+            }
             match self.table.install(numbers, &mut growth) {
                 Ok(number) => return lists.add_leaf(&self.table, number).map_err(errno),
                 Err(error) if error == EAGAIN => drop(locked),

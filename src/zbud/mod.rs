@@ -34,6 +34,8 @@ mod alloc;
 mod chunk;
 mod descriptor;
 mod error;
+#[cfg(loom)]
+mod explored;
 mod id;
 mod leaf;
 mod lists;

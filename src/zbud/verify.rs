@@ -69,6 +69,7 @@ struct Count {
     unbuddied: u64,
     empty: u64,
     live_slots: u64,
+    open_leaves: u64,
 }
 
 impl<N: AsRef<[NodeLists]> + AsMut<[NodeLists]>> Lists<N> {
@@ -100,7 +101,30 @@ impl<N: AsRef<[NodeLists]> + AsMut<[NodeLists]>> Lists<N> {
             self.verify_node(table, nid, node)?;
         }
         let deferred = walk(table, self.deferred, |desc| desc.is(State::Empty))?;
-        check(deferred == count.empty, pool(What::List))
+        check(deferred == count.empty, pool(What::List))?;
+        check(
+            self.verify_leaves(table)? == count.open_leaves,
+            pool(What::Leaf),
+        )
+    }
+
+    /// Walks the list of leaves that have a free descriptor; returns its length.
+    fn verify_leaves<T: Table>(&self, table: &T) -> Result<u64, Violation> {
+        let (mut next, mut prev, mut length) = (self.first_leaf(), NONE, 0_u64);
+        while next != NONE {
+            let leaf = table.leaf(next).ok_or(pool(What::Leaf))?;
+            check(
+                !leaf.full()
+                    && leaf.number() == next
+                    && leaf.prev.load(Ordering::Relaxed) == prev
+                    && length < u64::from(table.leaves()),
+                pool(What::Leaf),
+            )?;
+            length = length.wrapping_add(1);
+            prev = next;
+            next = leaf.next.load(Ordering::Relaxed);
+        }
+        Ok(length)
     }
 
     fn verify_leaf<T: Table>(
@@ -133,13 +157,11 @@ impl<N: AsRef<[NodeLists]> + AsMut<[NodeLists]>> Lists<N> {
                 }
             }
         }
+        count.open_leaves = count.open_leaves.wrapping_add(u64::from(!leaf.full()));
         check(
             leaf.used() == used && leaf.full() == (used == DESCRIPTORS_PER_LEAF),
             pool(What::Leaf),
-        )?;
-        let listed =
-            leaf.prev.load(Ordering::Relaxed) != NONE || self.first_leaf() == leaf.number();
-        check(leaf.full() || listed, pool(What::Leaf))
+        )
     }
 
     fn verify_page<T: Table>(

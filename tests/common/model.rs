@@ -1,0 +1,421 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A pool over loom's types, small enough to explore every interleaving.
+//!
+//! The bytes of a page are two relaxed atomics, one for each buddy (all zpages
+//! are half a page long). Relaxed loads may see any value that no
+//! happens-before edge rules out, so an edge that the core does not make shows
+//! as a wrong byte.
+
+use super::table::Leaves;
+use super::{some, Trouble};
+use crate::ensure;
+use loom::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use loom::sync::atomic::{AtomicBool, AtomicU32};
+use loom::sync::{Arc, Mutex, MutexGuard};
+use loom::thread::JoinHandle;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use zbud_movable_core::zbud::{
+    DescId, Descriptor, Error, Finish, Frame, Freed, Len, Lists, Nid, NodeLists, Released, SlotId,
+    Table, PAGE_SIZE,
+};
+
+/// What a page holds that is not the pool's (any more).
+pub const POISON: u32 = 0xa5a5;
+
+/// Turns a thread may wait before alternatives are no longer explored.
+const TURNS: u32 = 3;
+
+/// The page lock, "P". Not loom's mutex: that one blocks whoever is about to
+/// *try* it (loom 0.7.2), and sees a deadlock where there is none.
+pub struct PageLock(AtomicBool);
+
+/// Has the page lock.
+pub struct PageGuard<'p>(&'p PageLock);
+
+impl PageLock {
+    /// Takes the lock if it is free.
+    pub fn try_lock(&self) -> Option<PageGuard<'_>> {
+        let free = self.0.compare_exchange(false, true, Acquire, Relaxed);
+        free.is_ok().then(|| PageGuard(self))
+    }
+
+    /// Waits for the lock.
+    pub fn lock(&self) -> PageGuard<'_> {
+        let mut turns = 0_u32;
+        loop {
+            if let Some(guard) = self.try_lock() {
+                return guard;
+            }
+            turns += 1;
+            if turns > TURNS {
+                loom::skip_branch();
+            }
+            loom::thread::yield_now();
+        }
+    }
+}
+
+impl Drop for PageGuard<'_> {
+    fn drop(&mut self) {
+        self.0 .0.store(false, Release);
+    }
+}
+
+/// The bytes of a zpage. The companion does for loom what
+/// `src/zbud/primitive.rs` explains.
+struct Bytes {
+    value: AtomicU32,
+    step: AtomicBool,
+}
+
+impl Bytes {
+    fn new() -> Self {
+        Self {
+            value: AtomicU32::new(POISON),
+            step: AtomicBool::new(false),
+        }
+    }
+
+    fn load(&self) -> u32 {
+        self.step.swap(true, Relaxed);
+        self.value.load(Relaxed)
+    }
+
+    fn store(&self, value: u32) {
+        self.step.swap(true, Relaxed);
+        self.value.store(value, Relaxed);
+    }
+}
+
+/// A host page.
+pub struct HostPage {
+    /// Its lock.
+    pub lock: PageLock,
+    cells: [Bytes; 2],
+    /// How often the pool took the page and gave it up; not loom's, so that
+    /// counting is no step of its own.
+    taken: AtomicUsize,
+    given_up: AtomicUsize,
+}
+
+impl HostPage {
+    /// The bytes of a buddy.
+    fn cell(&self, last: bool) -> &Bytes {
+        let [first, second] = &self.cells;
+        if last {
+            second
+        } else {
+            first
+        }
+    }
+
+    /// What the host does with a page that is given back.
+    fn give_up(&self) {
+        for cell in &self.cells {
+            cell.store(POISON);
+        }
+        self.given_up.fetch_add(1, SeqCst);
+    }
+}
+
+/// The pool, on two nodes, with one leaf.
+pub struct World {
+    /// Its leaves.
+    pub table: Leaves,
+    /// What L protects, and L.
+    pub lists: Mutex<Lists<[NodeLists; 2]>>,
+    /// The host's pages.
+    pub pages: Vec<HostPage>,
+}
+
+/// How a move went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moved {
+    /// To the new page.
+    Yes,
+    /// There was nothing left to move; the old page is the worker's.
+    Emptied,
+    /// A zpage was mapped.
+    Pinned,
+    /// The page had moved or gone before, or has no zpage left.
+    Stale,
+}
+
+/// Locks, as the kernel's locks do: without poisoning.
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    match mutex.lock() {
+        Ok(guard) => guard,
+        Err(poisoned) => poisoned.into_inner(),
+    }
+}
+
+/// Waits for a thread and what it found.
+pub fn join<T>(thread: JoinHandle<Result<T, Trouble>>) -> Result<T, Trouble> {
+    thread
+        .join()
+        .unwrap_or_else(|_| Err(Trouble("a thread panicked".into())))
+}
+
+/// Half a page.
+pub fn half_page() -> Result<Len, Trouble> {
+    Ok(Len::new(PAGE_SIZE / 2)?)
+}
+
+fn nid(page: usize) -> Nid {
+    if page % 2 == 0 {
+        Nid(0)
+    } else {
+        Nid(1)
+    }
+}
+
+impl World {
+    /// An empty pool and this many host pages; even ones are on node 0, odd
+    /// ones on node 1.
+    pub fn new(pages: usize) -> Result<Arc<Self>, Trouble> {
+        let world = Self {
+            table: Leaves::new(1, 1),
+            lists: Mutex::new(Lists::new([NodeLists::new(), NodeLists::new()])),
+            pages: (0..pages)
+                .map(|_| HostPage {
+                    lock: PageLock(AtomicBool::new(false)),
+                    cells: [Bytes::new(), Bytes::new()],
+                    taken: AtomicUsize::new(0),
+                    given_up: AtomicUsize::new(0),
+                })
+                .collect(),
+        };
+        let number = some(world.table.grow(), "room for a leaf")?;
+        lock(&world.lists).add_leaf(&world.table, number)?;
+        Ok(Arc::new(world))
+    }
+
+    /// A host page.
+    pub fn page(&self, page: usize) -> Result<&HostPage, Trouble> {
+        some(self.pages.get(page), "host page")
+    }
+
+    /// The name of a host page.
+    pub fn frame(page: usize) -> Result<Frame, Trouble> {
+        some(Frame::new((page + 1) * PAGE_SIZE), "frame")
+    }
+
+    fn page_of(&self, address: usize) -> Result<&HostPage, Trouble> {
+        let page = some((address / PAGE_SIZE).checked_sub(1), "page 0")?;
+        self.page(page)
+    }
+
+    fn home(&self, slot: SlotId) -> Result<&Descriptor, Trouble> {
+        Ok(self.table.descriptor(slot.desc())?)
+    }
+
+    /// Puts a new zpage into a page of its own.
+    pub fn insert(&self, page: usize, value: u32) -> Result<SlotId, Trouble> {
+        let host = self.page(page)?;
+        let _p = host.lock.lock();
+        let (frame, len) = (Self::frame(page)?, half_page()?);
+        let slot = {
+            let mut lists = lock(&self.lists);
+            lists.insert(&self.table, frame, nid(page), len)?.slot
+        };
+        host.taken.fetch_add(1, SeqCst);
+        self.write(slot, value)?;
+        Ok(slot)
+    }
+
+    /// Puts a new zpage beside another, if there is a lone one.
+    pub fn pair(&self, value: u32) -> Result<Option<SlotId>, Trouble> {
+        let slot = {
+            let mut lists = lock(&self.lists);
+            let stored = lists.pair(&self.table, Nid(0), half_page()?)?;
+            stored.map(|stored| stored.slot)
+        };
+        if let Some(slot) = slot {
+            self.write(slot, value)?;
+        }
+        Ok(slot)
+    }
+
+    /// Maps, does something with the bytes, unmaps.
+    fn with<R>(&self, slot: SlotId, act: impl FnOnce(&Bytes) -> R) -> Result<R, Trouble> {
+        let home = self.home(slot)?;
+        let mapping = home.map(&self.table, slot.half())?;
+        let last = mapping.address % PAGE_SIZE != 0;
+        let result = act(self.page_of(mapping.address)?.cell(last));
+        home.slot(slot.half()).unpin()?;
+        Ok(result)
+    }
+
+    /// Maps, reads, unmaps.
+    pub fn read(&self, slot: SlotId) -> Result<u32, Trouble> {
+        self.with(slot, |cell| cell.load())
+    }
+
+    /// Maps, writes, unmaps.
+    pub fn write(&self, slot: SlotId, value: u32) -> Result<(), Trouble> {
+        self.with(slot, |cell| cell.store(value))
+    }
+
+    fn gone(&self, released: Released) -> Result<(), Trouble> {
+        self.page_of(released.frame.address())?.give_up();
+        Ok(())
+    }
+
+    /// Moves a page, as the migrate callback does.
+    pub fn move_page(&self, id: DescId, src: usize, dst: usize) -> Result<Moved, Trouble> {
+        let (from, to) = (self.page(src)?, self.page(dst)?);
+        let _from = from.lock.lock();
+        let _to = to.lock.lock();
+        let begun = lock(&self.lists).begin_move(&self.table, id, Self::frame(src)?, nid(dst));
+        let extents = match begun {
+            Ok(extents) => extents,
+            Err(Error::Pinned) => return Ok(Moved::Pinned),
+            Err(Error::Stale) => return Ok(Moved::Stale),
+            Err(error) => return Err(error.into()),
+        };
+        for extent in extents.into_iter().flatten() {
+            let last = extent.offset() != 0;
+            to.cell(last).store(from.cell(last).load());
+        }
+        let finished =
+            lock(&self.lists).finish_move(&self.table, id, Self::frame(dst)?, nid(dst))?;
+        match finished {
+            Finish::Moved { .. } => {
+                to.taken.fetch_add(1, SeqCst);
+                from.give_up();
+                Ok(Moved::Yes)
+            }
+            Finish::Emptied => Ok(Moved::Emptied),
+        }
+    }
+
+    /// Frees a zpage; what the last user wrote must be seen by then.
+    pub fn free(&self, slot: SlotId) -> Result<Result<Freed, Error>, Trouble> {
+        self.free_seeing(slot, None)
+    }
+
+    /// The same; if the page goes with it, `value` must be in it: nothing that
+    /// a user did may come later.
+    pub fn free_seeing(
+        &self,
+        slot: SlotId,
+        value: Option<u32>,
+    ) -> Result<Result<Freed, Error>, Trouble> {
+        let home = self.home(slot)?;
+        let mut p = None;
+        let freed = lock(&self.lists).free(&self.table, home, slot.half(), |frame| {
+            let page = self.page_of(frame.address()).ok();
+            p = page.and_then(|page| page.lock.try_lock());
+            p.is_some()
+        });
+        if let Ok(Freed::Released(released)) = freed {
+            if let Some(value) = value {
+                let page = self.page_of(released.frame.address())?;
+                let seen = page.cell(false).load();
+                ensure!(
+                    seen == value,
+                    "freed before {value:#x} was there: {seen:#x}"
+                );
+            }
+            self.gone(released)?;
+        }
+        Ok(freed)
+    }
+
+    /// The worker: takes the next page that waits, if any, and gives it back
+    /// once it has its lock. Says whether it gave one back.
+    pub fn work(&self) -> Result<bool, Trouble> {
+        let next = lock(&self.lists).deferred(&self.table);
+        match next {
+            None => Ok(false),
+            Some((id, frame)) => self.release(id, frame),
+        }
+    }
+
+    /// The second half of the worker.
+    pub fn release(&self, id: DescId, frame: Frame) -> Result<bool, Trouble> {
+        let _p = self.page_of(frame.address())?.lock.lock();
+        let released = lock(&self.lists).release(&self.table, id, frame);
+        match released {
+            Ok(released) => {
+                ensure!(released.frame == frame, "gave up another page");
+                self.gone(released)?;
+                Ok(true)
+            }
+            Err(Error::Stale) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The end of a run: the worker finishes, all is consistent, and this many
+    /// pages are the pool's, as it counts them and as the host does.
+    pub fn settle(&self, pages: usize) -> Result<(), Trouble> {
+        while self.work()? {}
+        let lists = lock(&self.lists);
+        lists.verify(&self.table)?;
+        let counted = lists.pages();
+        ensure!(counted == pages as u64, "{counted} pages, not {pages}");
+        let sum = |count: fn(&HostPage) -> &AtomicUsize| -> usize {
+            self.pages.iter().map(|page| count(page).load(SeqCst)).sum()
+        };
+        let (taken, given_up) = (sum(|page| &page.taken), sum(|page| &page.given_up));
+        ensure!(
+            taken == given_up + pages,
+            "{taken} pages taken, {given_up} given up, {pages} should be there"
+        );
+        let once = self.pages.iter().all(|page| {
+            let left = page
+                .taken
+                .load(SeqCst)
+                .checked_sub(page.given_up.load(SeqCst));
+            left.is_some_and(|left| left <= 1)
+        });
+        ensure!(once, "a page was given up twice, or taken twice");
+        Ok(())
+    }
+}
+
+/// What the runs of one model came to, so that a model that never reaches what
+/// it is about fails. Not loom's: it lasts over all runs.
+#[derive(Default)]
+pub struct Seen(std::sync::Mutex<std::collections::BTreeMap<String, usize>>);
+
+impl Seen {
+    /// Notes an outcome.
+    pub fn note(&self, outcome: impl std::fmt::Debug) {
+        if let Ok(mut seen) = self.0.lock() {
+            let count = seen.entry(format!("{outcome:?}")).or_default();
+            *count = count.saturating_add(1);
+        }
+    }
+
+    /// Checks that just these outcomes were seen.
+    pub fn all(&self, expected: &[&str]) -> Result<(), Trouble> {
+        let seen = self.0.lock().map(|seen| seen.clone()).unwrap_or_default();
+        println!("outcomes: {seen:?}");
+        let mut expected = expected.to_vec();
+        expected.sort_unstable();
+        ensure!(
+            seen.keys().map(String::as_str).eq(expected.iter().copied()),
+            "the runs came to {seen:?}, not to {expected:?}"
+        );
+        Ok(())
+    }
+}
+
+/// Explores all interleavings with at most `preemptions` preemptions
+/// (`LOOM_MAX_PREEMPTIONS` overrides), and checks what they came to.
+pub fn explore(
+    preemptions: usize,
+    outcomes: &[&str],
+    run: impl Fn(&Seen) -> Result<(), Trouble> + Send + Sync + 'static,
+) -> Result<(), Trouble> {
+    let seen = std::sync::Arc::new(Seen::default());
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound.get_or_insert(preemptions);
+    builder.max_branches = 20_000;
+    let noted = seen.clone();
+    builder.check(move || assert_eq!(run(&noted), Ok(())));
+    seen.all(outcomes)
+}

@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a pool must do, written down naively, to compare the real one with.
+
+use super::pool::{Pool, Put};
+use super::{some, Trouble};
+use crate::ensure;
+use std::collections::BTreeMap;
+use zbud_movable_core::zbud::{
+    Buddy, DescId, Extent, Frame, Freed, Len, Mapping, Nid, SlotId, State, Table, CHUNK_SIZE,
+    NCHUNKS, PAGE_SIZE,
+};
+
+/// A zpage.
+#[derive(Clone)]
+pub struct Zpage {
+    /// Its handle.
+    pub slot: SlotId,
+    /// What was stored.
+    pub bytes: Vec<u8>,
+    /// What each map that was not undone said.
+    pub pins: Vec<Mapping>,
+    /// The page it is in.
+    pub frame: Frame,
+    /// And as which buddy.
+    pub buddy: Buddy,
+}
+
+impl Zpage {
+    fn chunks(&self) -> usize {
+        self.bytes.len().div_ceil(CHUNK_SIZE)
+    }
+
+    /// Offset in its page.
+    pub fn offset(&self) -> usize {
+        match self.buddy {
+            Buddy::First => 0,
+            Buddy::Last => PAGE_SIZE - self.chunks() * CHUNK_SIZE,
+        }
+    }
+}
+
+/// A page of the pool.
+#[derive(Clone)]
+pub struct Page {
+    /// Its descriptor.
+    pub id: DescId,
+    /// Its node.
+    pub nid: Nid,
+    /// The key of the zpage that is its first buddy.
+    pub first: Option<u32>,
+    /// And of its last.
+    pub last: Option<u32>,
+    /// Whether a move of it has begun.
+    pub moving: bool,
+}
+
+impl Page {
+    /// The keys of its zpages.
+    pub fn zpages(&self) -> impl Iterator<Item = u32> + use<> {
+        [self.first, self.last].into_iter().flatten()
+    }
+
+    fn buddy(&mut self, buddy: Buddy) -> &mut Option<u32> {
+        match buddy {
+            Buddy::First => &mut self.first,
+            Buddy::Last => &mut self.last,
+        }
+    }
+
+    /// Whether it waits for its page lock to be given back.
+    pub fn empty(&self) -> bool {
+        !self.moving && self.zpages().count() == 0
+    }
+
+    fn state(&self) -> State {
+        match (self.moving, self.zpages().count()) {
+            (true, _) => State::Moving,
+            (false, 0) => State::Empty,
+            (false, 1) => State::Unbuddied,
+            (false, _) => State::Buddied,
+        }
+    }
+}
+
+/// The pool as it must be.
+#[derive(Default)]
+pub struct Reference {
+    /// Keys are never used twice.
+    pub zpages: BTreeMap<u32, Zpage>,
+    /// By address.
+    pub pages: BTreeMap<usize, Page>,
+    keys: u32,
+}
+
+impl Reference {
+    /// The page at a frame.
+    pub fn page(&mut self, frame: Frame) -> Result<&mut Page, Trouble> {
+        some(self.pages.get_mut(&frame.address()), "such page")
+    }
+
+    fn zpage(&self, key: u32) -> Result<&Zpage, Trouble> {
+        some(self.zpages.get(&key), "such zpage")
+    }
+
+    /// The pages a zpage should be put into: those that fit best, on the local
+    /// node if any fits there, else on the first node where one does.
+    pub fn best_fit(&self, nid: Nid, nodes: u16, chunks: usize) -> Vec<Frame> {
+        let free = |page: &Page| {
+            let lone = page.state() == State::Unbuddied;
+            let mut taken = page.zpages().filter_map(|key| self.zpages.get(&key));
+            taken
+                .next()
+                .filter(|_| lone)
+                .map(|zpage| NCHUNKS - zpage.chunks())
+        };
+        std::iter::once(nid)
+            .chain((0..nodes).map(Nid))
+            .map(|nid| {
+                let on_node = |page: &&Page| page.nid == nid;
+                let fitting = |page: &Page| free(page).filter(|&free| free >= chunks);
+                let best = self.pages.values().filter(on_node).filter_map(fitting);
+                let best = best.min();
+                self.pages
+                    .iter()
+                    .filter(|(_, page)| page.nid == nid)
+                    .filter(|(_, page)| best.is_some() && free(page) == best)
+                    .filter_map(|(&address, _)| Frame::new(address))
+                    .collect::<Vec<_>>()
+            })
+            .find(|frames| !frames.is_empty())
+            .unwrap_or_default()
+    }
+
+    /// Notes a zpage that was stored.
+    pub fn put(&mut self, put: &Put, id: DescId, nid: Nid, bytes: Vec<u8>) -> Result<u32, Trouble> {
+        let key = self.keys;
+        self.keys += 1;
+        let buddy = if put.joined {
+            let page = self.page(put.frame)?;
+            let buddy = match (page.first, page.last) {
+                (None, Some(_)) => Buddy::First,
+                (Some(_), None) => Buddy::Last,
+                _ => return Err(Trouble("joined a page that is not unbuddied".into())),
+            };
+            *page.buddy(buddy) = Some(key);
+            buddy
+        } else {
+            let page = Page {
+                id,
+                nid,
+                first: Some(key),
+                last: None,
+                moving: false,
+            };
+            let before = self.pages.insert(put.frame.address(), page);
+            ensure!(before.is_none(), "{:?} is in the pool twice", put.frame);
+            Buddy::First
+        };
+        let zpage = Zpage {
+            slot: put.slot,
+            bytes,
+            pins: Vec::new(),
+            frame: put.frame,
+            buddy,
+        };
+        self.zpages.insert(key, zpage);
+        Ok(key)
+    }
+
+    /// Forgets a zpage that was freed; says what should have become of its page.
+    /// `locked`: somebody has the page lock.
+    pub fn free(&mut self, key: u32, locked: bool, freed: Freed) -> Result<(), Trouble> {
+        let zpage = some(self.zpages.remove(&key), "such zpage")?;
+        let page = self.page(zpage.frame)?;
+        *page.buddy(zpage.buddy) = None;
+        let right = match (page.state(), freed) {
+            (State::Moving, Freed::Moving) | (State::Unbuddied, Freed::Kept) => true,
+            (State::Empty, Freed::Deferred) => locked,
+            (State::Empty, Freed::Released(released)) => {
+                self.pages.remove(&zpage.frame.address());
+                !locked && released.frame == zpage.frame
+            }
+            _ => false,
+        };
+        ensure!(right, "free of a zpage in {:?} said {freed:?}", zpage.frame);
+        Ok(())
+    }
+
+    /// Notes that a page has moved.
+    pub fn moved(&mut self, src: Frame, dst: Frame, nid: Nid) -> Result<(), Trouble> {
+        let mut page = some(self.pages.remove(&src.address()), "such page")?;
+        page.moving = false;
+        page.nid = nid;
+        for key in page.zpages() {
+            some(self.zpages.get_mut(&key), "such zpage")?.frame = dst;
+        }
+        self.pages.insert(dst.address(), page);
+        Ok(())
+    }
+
+    /// Whether a zpage of the page is mapped.
+    pub fn pinned(&self, page: &Page) -> bool {
+        page.zpages()
+            .filter_map(|key| self.zpages.get(&key))
+            .any(|zpage| !zpage.pins.is_empty())
+    }
+
+    /// What of a page must be copied.
+    pub fn extents(&self, page: &Page) -> Result<Vec<(usize, usize)>, Trouble> {
+        page.zpages()
+            .map(|key| {
+                let zpage = self.zpage(key)?;
+                Ok((zpage.offset(), zpage.bytes.len()))
+            })
+            .collect()
+    }
+
+    /// Compares everything that can be seen of the pool.
+    pub fn compare(&self, pool: &Pool) -> Result<(), Trouble> {
+        pool.lists.verify(&pool.table)?;
+        for (&address, page) in &self.pages {
+            let desc = pool.table.descriptor(page.id)?;
+            let seen = (
+                desc.frame().map(Frame::address),
+                desc.nid(),
+                desc.state(),
+                Buddy::BOTH.map(|buddy| desc.len(buddy).map(Len::bytes)),
+                Buddy::BOTH.map(|buddy| desc.rmap(buddy)),
+                desc.pins(&pool.table),
+            );
+            let both = [page.first, page.last];
+            let both = both.map(|key| key.and_then(|key| self.zpages.get(&key)));
+            let pins = both.iter().flatten().map(|zpage| zpage.pins.len() as u64);
+            let expected = (
+                Some(address),
+                page.nid,
+                Some(page.state()),
+                both.map(|zpage| zpage.map(|zpage| zpage.bytes.len())),
+                both.map(|zpage| zpage.map(|zpage| zpage.slot)),
+                pins.sum(),
+            );
+            ensure!(seen == expected, "page {seen:?} should be {expected:?}");
+            let nid = Frame::new(address).and_then(|frame| pool.host.nid(frame));
+            ensure!(nid == Some(page.nid), "{address:#x} is on node {nid:?}");
+        }
+        for zpage in self.zpages.values() {
+            let moving = self.pages.get(&zpage.frame.address());
+            if some(moving, "page of a zpage")?.moving {
+                continue; // Its owner would wait.
+            }
+            let mapping = pool.map(zpage.slot)?;
+            pool.unmap(zpage.slot)?;
+            ensure!(
+                mapping.address == zpage.frame.address() + zpage.offset()
+                    && zpage.pins.iter().all(|&pin| pin == mapping),
+                "{:?} is mapped at {mapping:?}",
+                zpage.slot
+            );
+            let intact = mapping.len.bytes() == zpage.bytes.len()
+                && pool
+                    .host
+                    .bytes(mapping.address)
+                    .is_some_and(|page| page.starts_with(&zpage.bytes));
+            ensure!(intact, "the bytes of {:?} have changed", zpage.slot);
+        }
+        self.compare_counters(pool)
+    }
+
+    fn compare_counters(&self, pool: &Pool) -> Result<(), Trouble> {
+        let lists = &pool.lists;
+        for (nid, node) in (0..).zip(lists.nodes()) {
+            let on_node = || self.pages.values().filter(|page| page.nid == Nid(nid));
+            let seen = (node.pages(), node.zpages(), node.unbuddied_pages());
+            let lone = on_node().filter(|page| page.state() == State::Unbuddied);
+            let expected = (
+                on_node().count() as u64,
+                on_node().map(|page| page.zpages().count() as u64).sum(),
+                lone.count() as u64,
+            );
+            ensure!(seen == expected, "node {nid}: {seen:?}, not {expected:?}");
+        }
+        let bytes: usize = self.zpages.values().map(|zpage| zpage.bytes.len()).sum();
+        let seen = (lists.pages(), lists.stored_bytes());
+        let expected = (self.pages.len() as u64, bytes as u64);
+        ensure!(seen == expected, "the pool: {seen:?}, not {expected:?}");
+        let without = self.pages.values();
+        let without = without.filter(|page| page.zpages().count() == 0).count();
+        ensure!(
+            self.pages.len() - without <= self.zpages.len(),
+            "more pages than zpages"
+        );
+        Ok(())
+    }
+
+    /// Whether a piece is one that a move of the page must copy.
+    pub fn same(extents: [Option<Extent>; 2], expected: &[(usize, usize)]) -> bool {
+        let extents = extents.into_iter().flatten();
+        let extents: Vec<_> = extents.map(|e| (e.offset(), e.bytes())).collect();
+        extents == expected
+    }
+}

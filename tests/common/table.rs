@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A table of leaves.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::OnceLock;
+use zbud_movable_core::zbud::{Leaf, Table};
+
+/// A table whose leaves are never freed but can be taken away: then `leaf` does
+/// not know the number any more, and whoever still uses it shows as an error.
+/// A number can be used again, for another leaf.
+pub struct Leaves {
+    arena: Vec<OnceLock<Box<Leaf>>>,
+    made: AtomicUsize,
+    /// Index = number; 0, or one more than the place in the arena.
+    numbers: Vec<AtomicUsize>,
+}
+
+impl Leaves {
+    /// Room for `at_once` leaves at any one time, `in_all` over the time of a test.
+    pub fn new(at_once: usize, in_all: usize) -> Self {
+        Self {
+            arena: (0..in_all).map(|_| OnceLock::new()).collect(),
+            made: AtomicUsize::new(0),
+            numbers: (0..at_once).map(|_| AtomicUsize::new(0)).collect(),
+        }
+    }
+
+    /// Puts a new leaf under the lowest number that is free. The caller adds it
+    /// to its lists.
+    pub fn grow(&self) -> Option<u32> {
+        let (number, entry) = self
+            .numbers
+            .iter()
+            .enumerate()
+            .find(|(_, entry)| entry.load(Ordering::SeqCst) == 0)?;
+        let made = self.made.fetch_add(1, Ordering::SeqCst);
+        self.arena.get(made)?.get_or_init(|| Box::new(Leaf::new()));
+        entry.store(made.checked_add(1)?, Ordering::SeqCst);
+        u32::try_from(number).ok()
+    }
+
+    /// Takes a leaf away; false when there is none.
+    pub fn take(&self, number: u32) -> bool {
+        usize::try_from(number)
+            .ok()
+            .and_then(|number| self.numbers.get(number))
+            .is_some_and(|entry| entry.swap(0, Ordering::SeqCst) != 0)
+    }
+
+    /// Leaves that are there.
+    pub fn present(&self) -> impl Iterator<Item = &Leaf> {
+        (0..self.leaves()).filter_map(|number| self.leaf(number))
+    }
+}
+
+impl Table for Leaves {
+    fn leaf(&self, number: u32) -> Option<&Leaf> {
+        let entry = self.numbers.get(usize::try_from(number).ok()?)?;
+        let place = entry.load(Ordering::SeqCst).checked_sub(1)?;
+        self.arena.get(place)?.get().map(Box::as_ref)
+    }
+
+    fn leaves(&self) -> u32 {
+        u32::try_from(self.numbers.len()).unwrap_or(u32::MAX)
+    }
+}

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Random sequences of actions on a pool, compared after every step with a
+//! naive reference and with the whole-pool validator. The sequences are the
+//! same in every run; `ZBM_PROPTEST_CASES` tries more of them.
+
+#![cfg(not(loom))]
+#![allow(
+    clippy::arithmetic_side_effects,
+    reason = "small numbers; an overflow fails the test, as it should"
+)]
+
+mod common;
+
+use common::driver::{Action, World, NODES};
+use proptest::prelude::*;
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use zbud_movable_core::zbud::{CHUNK_SIZE, PAGE_SIZE};
+
+fn action() -> impl Strategy<Value = Action> {
+    let k = || any::<u16>().prop_map(usize::from);
+    let nid = || 0..NODES;
+    let len = || {
+        prop_oneof![
+            4 => 1..=PAGE_SIZE,
+            1 => (1..=PAGE_SIZE / CHUNK_SIZE).prop_map(|chunks| chunks * CHUNK_SIZE),
+            1 => (0..PAGE_SIZE / CHUNK_SIZE).prop_map(|chunks| chunks * CHUNK_SIZE + 1),
+            1 => Just(PAGE_SIZE),
+            2 => 1..=PAGE_SIZE / 2,
+        ]
+    };
+    let count = || prop_oneof![20 => Just(1_usize), 3 => 1..8_usize, 1 => 40..120_usize];
+    prop_oneof![
+        12 => (count(), len(), nid()).prop_map(|(count, len, nid)| Action::Store { count, len, nid }),
+        8 => (count(), k()).prop_map(|(count, k)| Action::Free { count, k }),
+        4 => k().prop_map(|k| Action::Map { k }),
+        6 => k().prop_map(|k| Action::Unmap { k }),
+        3 => (k(), any::<u8>()).prop_map(|(k, seed)| Action::Write { k, seed }),
+        6 => (k(), nid()).prop_map(|(k, nid)| Action::Begin { k, nid }),
+        6 => k().prop_map(|k| Action::Finish { k }),
+        6 => (k(), nid(), prop::bool::weighted(0.1))
+            .prop_map(|(k, nid, all)| Action::Move { k, nid, all }),
+        5 => k().prop_map(|k| Action::Hold { k }),
+        4 => k().prop_map(|k| Action::Unhold { k }),
+        3 => Just(Action::Look),
+        3 => k().prop_map(|k| Action::Work { k }),
+        1 => Just(Action::Grow),
+        2 => k().prop_map(|k| Action::Misuse { k }),
+    ]
+}
+
+/// What must have happened once all sequences have run.
+const ALL: [&str; 12] = [
+    "a free found a mapping",
+    "a leaf was given back",
+    "a move ended without zpages",
+    "a move found a mapping",
+    "a move found a page without zpages",
+    "a page moved",
+    "a page moved to another node",
+    "the worker came late",
+    "the worker gave a page back",
+    "Deferred",
+    "Moving",
+    "Released",
+];
+
+fn cases(few: u32) -> Result<u32, std::num::ParseIntError> {
+    std::env::var("ZBM_PROPTEST_CASES").map_or(Ok(few), |cases| cases.parse())
+}
+
+#[test]
+fn any_sequence_of_actions() -> Result<(), Box<dyn std::error::Error>> {
+    let config = Config {
+        cases: cases(96)?,
+        failure_persistence: None,
+        ..Config::default()
+    };
+    let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
+    let mut runner = TestRunner::new_with_rng(config, rng);
+    let reached = RefCell::new(BTreeSet::new());
+    runner.run(&prop::collection::vec(action(), 1..250), |actions| {
+        let mut world = World::new();
+        actions
+            .iter()
+            .try_for_each(|action| world.apply(action))
+            .and_then(|()| world.end())
+            .map_err(|trouble| TestCaseError::fail(trouble.0))?;
+        reached.borrow_mut().append(&mut world.reached);
+        Ok(())
+    })?;
+    let missed = ALL.iter().find(|what| !reached.borrow().contains(*what));
+    missed.map_or(Ok(()), |what| Err(format!("never happened: {what}").into()))
+}

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Small things, one at a time, through the core's public face.
+
+#![cfg(not(loom))]
+
+mod common;
+
+use common::host::Holder;
+use common::pool::Pool;
+use common::{some, Trouble};
+use zbud_movable_core::zbud::{
+    DescId, Error, Finish, Frame, Freed, Leaf, Len, LenError, Nid, State, Table, CHUNK_SIZE,
+    DESCRIPTORS_PER_LEAF, NCHUNKS, PAGE_SIZE,
+};
+
+#[test]
+fn names_pack_and_unpack() -> Result<(), Trouble> {
+    let last = DescId::MAX_LEAVES - 1;
+    for (leaf, offset) in [(0, 0), (0, 127), (1, 0), (77, 84), (last, 0), (last, 127)] {
+        let id = some(DescId::new(leaf, offset), "name")?;
+        ensure!(
+            (id.leaf(), id.offset()) == (leaf, offset),
+            "{leaf}, {offset} became {id:?}"
+        );
+        ensure!(DescId::from_raw(id.raw()) == Some(id), "{id:?} is lost");
+    }
+    for (leaf, offset) in [(0, 128), (last + 1, 0), (u32::MAX, 0), (0, usize::MAX)] {
+        let id = DescId::new(leaf, offset);
+        ensure!(id.is_none(), "{leaf}, {offset} became {id:?}");
+    }
+    let none = DescId::from_raw(u32::MAX);
+    ensure!(none.is_none(), "the end of a list became {none:?}");
+    ensure!(DescId::from_raw(1 << 31).is_none(), "32 bits became a name");
+    Ok(())
+}
+
+#[test]
+fn page_zero_is_no_page() {
+    assert_eq!(Frame::new(0), None);
+    assert_eq!(Frame::new(PAGE_SIZE).map(Frame::address), Some(PAGE_SIZE));
+}
+
+#[test]
+fn lengths() {
+    assert_eq!(Len::new(0), Err(LenError::Zero));
+    assert_eq!(Len::new(PAGE_SIZE + 1), Err(LenError::TooLong));
+    assert_eq!(Len::new(1).map(Len::bytes), Ok(1));
+    assert_eq!(Len::new(PAGE_SIZE).map(Len::chunks), Ok(NCHUNKS));
+}
+
+#[test]
+fn a_leaf_that_is_not_set_up_has_no_zpage() -> Result<(), Trouble> {
+    let leaf = Leaf::new();
+    ensure!(leaf.number() == 0, "has a number");
+    ensure!(
+        leaf.descriptors().count() == DESCRIPTORS_PER_LEAF,
+        "has descriptors that cannot be named"
+    );
+    let beyond = leaf.descriptor(DESCRIPTORS_PER_LEAF).is_none();
+    ensure!(beyond, "has more descriptors than there are");
+    for (_, desc) in leaf.descriptors() {
+        ensure!(desc.state() == Some(State::Free), "{:?}", desc.state());
+        ensure!(desc.frame().is_none(), "has a page");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_zpage_of_a_whole_page_is_alone() -> Result<(), Trouble> {
+    let mut pool = Pool::new(1);
+    let whole = Len::new(PAGE_SIZE)?;
+    let first = pool.store(Nid(0), whole)?;
+    let bytes = vec![7; PAGE_SIZE];
+    pool.write(first.slot, &bytes)?;
+    for len in [PAGE_SIZE, 1] {
+        let put = pool.store(Nid(0), Len::new(len)?)?;
+        ensure!(!put.joined, "{len} bytes fit beside a whole page");
+        pool.write(put.slot, &vec![9; len])?;
+    }
+    // 63 chunks and 1 chunk are a page, to the last byte.
+    let rest = pool.store(Nid(0), Len::new(PAGE_SIZE - CHUNK_SIZE)?)?;
+    ensure!(rest.joined, "63 chunks do not fit beside 1");
+    ensure!(pool.holds(first.slot, &bytes)?, "the bytes have changed");
+    Ok(pool.lists.verify(&pool.table)?)
+}
+
+#[test]
+fn two_halves_are_a_page() -> Result<(), Trouble> {
+    let mut pool = Pool::new(1);
+    let half = Len::new(PAGE_SIZE / 2)?;
+    let first = pool.store(Nid(0), half)?;
+    let second = pool.store(Nid(0), half)?;
+    ensure!(second.joined && second.frame == first.frame, "two pages");
+    ensure!(pool.free(first.slot)? == Ok(Freed::Kept), "one is left");
+    let third = pool.store(Nid(0), half)?;
+    ensure!(third.joined, "the first half is not used again");
+    let (second, third) = (pool.map(second.slot)?, pool.map(third.slot)?);
+    ensure!(
+        third.address + PAGE_SIZE / 2 == second.address,
+        "{third:?} is not to the left of {second:?}"
+    );
+    Ok(())
+}
+
+#[test]
+fn what_a_slot_refuses() -> Result<(), Trouble> {
+    let mut pool = Pool::new(1);
+    let slot = pool.store(Nid(0), Len::new(5)?)?.slot;
+    ensure!(
+        pool.unmap(slot) == Err(Error::NotPinned),
+        "unmapped unmapped"
+    );
+    let once = pool.map(slot)?;
+    ensure!(pool.map(slot)? == once, "mapped elsewhere the second time");
+    ensure!(pool.free(slot)? == Err(Error::Pinned), "freed while mapped");
+    pool.unmap(slot)?;
+    ensure!(pool.free(slot)? == Err(Error::Pinned), "freed while mapped");
+    pool.unmap(slot)?;
+    ensure!(
+        pool.unmap(slot) == Err(Error::NotPinned),
+        "unmapped unmapped"
+    );
+    ensure!(pool.holds(slot, &[0xa5; 5])?, "the refusals did something");
+    let freed = pool.free(slot)?;
+    ensure!(matches!(freed, Ok(Freed::Released(_))), "{freed:?}");
+    ensure!(pool.free(slot)? == Err(Error::BadHandle), "freed twice");
+    ensure!(pool.map(slot) == Err(Error::BadHandle), "mapped freed");
+    ensure!(pool.unmap(slot) == Err(Error::NotPinned), "unmapped freed");
+    Ok(pool.lists.verify(&pool.table)?)
+}
+
+#[test]
+fn leaves_come_and_go() -> Result<(), Trouble> {
+    let mut pool = Pool::new(1);
+    let whole = Len::new(PAGE_SIZE)?;
+    let slots = (0..DESCRIPTORS_PER_LEAF * 3)
+        .map(|_| Ok(pool.store(Nid(0), whole)?.slot))
+        .collect::<Result<Vec<_>, Trouble>>()?;
+    ensure!(pool.table.present().count() == 3, "not three leaves");
+    ensure!(!pool.lists.has_descriptor(), "a descriptor is left");
+    for slot in slots {
+        let freed = pool.free(slot)?;
+        ensure!(matches!(freed, Ok(Freed::Released(_))), "{freed:?}");
+        pool.lists.verify(&pool.table)?;
+    }
+    // One is kept.
+    ensure!(pool.table.present().count() == 1, "not one leaf");
+    ensure!(pool.host.allocated() == 0, "a page leaks");
+    Ok(())
+}
+
+#[test]
+fn the_local_node_comes_first() -> Result<(), Trouble> {
+    let mut pool = Pool::new(2);
+    let put = |pool: &mut Pool, nid, len| pool.store(Nid(nid), Len::new(len)?);
+    let far = put(&mut pool, 0, PAGE_SIZE / 2)?;
+    let near = put(&mut pool, 1, PAGE_SIZE / 2 + 1)?;
+    // It fits better beside `near` than nowhere: `far` is on the other node.
+    ensure!(!far.joined, "the pool was empty");
+    ensure!(near.frame != far.frame, "more than a page in a page");
+    let third = put(&mut pool, 1, CHUNK_SIZE)?;
+    ensure!(third.frame == near.frame, "not on the local node");
+    let fourth = put(&mut pool, 1, CHUNK_SIZE)?;
+    ensure!(fourth.frame == far.frame, "a page though one had room");
+    Ok(pool.lists.verify(&pool.table)?)
+}
+
+#[test]
+fn a_move_that_ends_without_zpages_leaves_the_page_to_the_worker() -> Result<(), Trouble> {
+    let mut pool = Pool::new(2);
+    let put = pool.store(Nid(0), Len::new(CHUNK_SIZE)?)?;
+    let (src, id) = (put.frame, put.slot.desc());
+    let dst = pool.host.alloc(Nid(1))?;
+    let locked = pool.host.try_lock(src, Holder::Mover) && pool.host.try_lock(dst, Holder::Mover);
+    ensure!(locked, "somebody has the page locks");
+    let _ = pool.begin(id, src, dst, Nid(1))??;
+    ensure!(pool.free(put.slot)? == Ok(Freed::Moving), "not moving");
+    let finished = pool.finish(id, src, dst, Nid(1))?;
+    ensure!(finished == Finish::Emptied, "{finished:?}");
+    let waits = pool.lists.deferred(&pool.table);
+    ensure!(waits == Some((id, src)), "{waits:?} waits");
+    ensure!(
+        pool.table.descriptor(id)?.state() == Some(State::Empty),
+        "not empty"
+    );
+    pool.lists.verify(&pool.table)?;
+    ensure!(pool.host.try_lock(src, Holder::Pool), "still locked");
+    let released = pool.lists.release(&pool.table, id, src)?;
+    pool.gone(released)?;
+    ensure!(pool.host.allocated() == 0, "a page leaks");
+    Ok(pool.lists.verify(&pool.table)?)
+}
