@@ -494,10 +494,11 @@ try_offline() {
 	return "$rc"
 }
 
-# bring_back NODE: all its memory online again, now.
+# bring_back NODE: all its memory online again, now, of the kind that
+# find_removable made it, unless ONLINE_AS says otherwise.
 bring_back() {
 	local block
-	for block in $(node_blocks "$1"); do online_block "$block"; done
+	for block in $(node_blocks "$1"); do online_block "$block" "${ONLINE_AS:-online}"; done
 }
 
 # find_removable NODE [online|online_movable|online_kernel]: set REMOVABLE to
@@ -510,7 +511,8 @@ find_removable() {
 		[ "$(block_state "$block")" = online ] || continue
 		! try_offline "$block" 5 2>/dev/null || REMOVABLE+=("$block")
 	done
-	for block in "${REMOVABLE[@]}"; do online_block "$block" "${2:-online}" || return; done
+	ONLINE_AS=${2:-online}
+	for block in "${REMOVABLE[@]}"; do online_block "$block" "$ONLINE_AS" || return; done
 	[ ${#REMOVABLE[@]} -gt 0 ]
 }
 

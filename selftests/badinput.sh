@@ -1,0 +1,206 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Whatever is written to the knobs, or asked of the files, in error is refused
+# with the errno that is meant for it, and nothing has changed: after each
+# refusal the list of pages, the figures and every byte of the contents are as
+# before. Modes are as documented, and mean something to one who is not root.
+# The same knobs then work, so that refusing everything would not pass.
+
+. "$(dirname "$0")/lib.sh"
+
+need_root
+need_command python3 setpriv
+load_module
+need_file "$DATA"
+scratch
+real_data "$SCRATCH/data" 1
+# 256 blocks and a hole of 4: 250 to 253; 10 to 12 are pinned.
+plan 130
+
+put() { printf '%s' "$2" >"$DEBUGFS/$1"; } # put FILE TEXT
+prepare() {
+	dd if="$SCRATCH/data" of="$DATA" bs=1M status=none && put free_every 251 && put pin "10 3"
+}
+snapshot() {
+	cat "$POOL/pages" "$POOL/summary" "$SYS"/{pages,zpages,stored_bytes,unbuddied_pages} "$SYS"/node*/*
+	cksum "$DATA"
+	stat -c %s "$DATA"
+}
+check "a pool with a hole and pins" prepare
+snapshot >"$SCRATCH/was"
+is "has 255 blocks, and 3 pins" "$(counter zpages) $(awk 'NR > 1 { s += $5 } END { print s }' "$POOL/pages")" = "255 3"
+
+unchanged() { snapshot >"$SCRATCH/is" && cmp "$SCRATCH/was" "$SCRATCH/is"; }
+
+# refuses FILE ERRNO TEXT...: each TEXT gives ERRNO and changes nothing.
+refuses() {
+	local file=$1 errno=$2 text
+	shift 2
+	for text; do
+		expect_errno "$file" "$text" "$errno"
+	done
+	check "$(basename "$file"), $errno: nothing has changed" unchanged
+}
+
+long=$(printf '%065d' 1)
+space64=$(printf '%-64s' 3)
+max=18446744073709551615 over=18446744073709551616
+# One more block than there can be.
+beyond=$(((1 << 44) / 4096))
+
+for knob in pin unpin; do
+	refuses "$DEBUGFS/$knob" EINVAL " " $'\n' x -1 +1 0x1 1.5 "1 x" "1 2 3" "1,2" "1 0" "all 1" \
+		"$long" $'1\xff' "1 -1"
+	refuses "$DEBUGFS/$knob" ERANGE "$over" "1 $over" "1 $max" "$max" "$beyond" "0 $((beyond + 1))"
+done
+refuses "$DEBUGFS/pin" EINVAL all
+refuses "$DEBUGFS/pin" ENOENT 250 "249 2" 256 $((beyond - 1)) "0 $beyond"
+refuses "$DEBUGFS/unpin" ENOENT 250 256 "$((beyond - 1))"
+refuses "$DEBUGFS/unpin" EINVAL 9 "9 2" "10 4" 0
+refuses "$DEBUGFS/free_every" EINVAL " " x -1 0 "1 1" 1x "$long"
+refuses "$DEBUGFS/free_every" ERANGE "$over"
+refuses "$DEBUGFS/free_every" EBUSY 1 11
+refuses "$DEBUGFS/drop" EINVAL " " 0 2 x "1 1" 01 11 "$long"
+refuses "$DEBUGFS/drop" EBUSY 1 $' 1\n'
+
+# --- positions of the data file ---
+
+# at OPERATION POSITION LENGTH ERRNO|RESULT: one test; LENGTH is whence for seek.
+at_all() {
+	python3 - "$DATA" "$@" <<-'PYTHON'
+		import errno, os, sys
+		fd = os.open(sys.argv[1], os.O_RDWR)
+		for request in sys.argv[2:]:
+		    what, position, length = request.split()[:3]
+		    position, length = int(position), int(length)
+		    try:
+		        if what == "write":
+		            print(os.pwrite(fd, b"x" * length, position))
+		        elif what == "read":
+		            print(len(os.pread(fd, length, position)))
+		        else:
+		            print(os.lseek(fd, position, length))
+		    except OSError as error:
+		        print(errno.errorcode[error.errno])
+	PYTHON
+}
+end=$((1 << 44))
+requests=(
+	"write $end 1 EFBIG"
+	"write $((end - 1)) 2 EFBIG"
+	"write $(((1 << 63) - 1)) 1 EINVAL"
+	"write $(((1 << 63) - 2)) 1 EFBIG"
+	"write -1 1 EINVAL"
+	"write 0 0 0"
+	"write $((4096 * 11 + 5)) 1 EBUSY"
+	"read $((end / 2)) 4096 0"
+	"read $((end * 2)) 4096 0"
+	"read -1 1 EINVAL"
+	"seek $((end + 1)) 0 EINVAL"
+	"seek -1 0 EINVAL"
+	"seek 0 7 EINVAL"
+	"seek 0 2 1048576"
+)
+mapfile -t results < <(at_all "${requests[@]}")
+for n in "${!requests[@]}"; do
+	is "data: ${requests[n]}" "${results[n]}" = "${requests[n]##* }"
+done
+is "O_TRUNC with pins: EBUSY" "$( (: >"$DATA") 2>&1 | grep -o 'Device or resource busy')" = "Device or resource busy"
+check "data: nothing has changed" unchanged
+contents=$(cksum <"$DATA")
+# A write that meets a pinned block half-way is cut short there, and says so.
+is "a write that runs into a pinned block is short" "$(at_all "write $((4096 * 8)) 16384")" = 8192
+dd if="$SCRATCH/data" of="$DATA" bs=4K seek=8 skip=8 count=2 conv=notrunc status=none
+is "what it wrote undone, all is as it was" "$(cksum <"$DATA")" = "$contents"
+snapshot >"$SCRATCH/was"
+
+# --- buffers that are not there ---
+
+# How a write or read of a bad address ends, by system call.
+bad_buffer() {
+	python3 - "$1" "$2" <<-'PYTHON'
+		import ctypes, errno, os, sys
+		libc = ctypes.CDLL(None, use_errno=True)
+		write = sys.argv[2] == "write"
+		fd = os.open(sys.argv[1], os.O_WRONLY if write else os.O_RDONLY)
+		call = libc.write if write else libc.read
+		result = call(fd, ctypes.c_void_p(8), ctypes.c_size_t(16))
+		print(errno.errorcode[ctypes.get_errno()] if result < 0 else result)
+	PYTHON
+}
+for knob in data pin unpin free_every drop; do
+	is "$knob: write from a bad address: EFAULT" "$(bad_buffer "$DEBUGFS/$knob" write)" = EFAULT
+done
+is "data: read to a bad address: EFAULT" "$(bad_buffer "$DATA" read)" = EFAULT
+check "bad addresses: nothing has changed" unchanged
+
+# --- modes ---
+
+modes() {
+	local want file
+	while read -r want file; do
+		for file in $file; do
+			[ "$(stat -c %a "$file")" = "$want" ] || { echo "$file: $(stat -c %a "$file")"; return 1; }
+		done
+	done <<-LIST
+		600 $DATA
+		200 $DEBUGFS/pin $DEBUGFS/unpin $DEBUGFS/free_every $DEBUGFS/drop
+		444 $POOL/summary
+		400 $POOL/pages $POOL/verify
+		444 $SYS/pages $SYS/zpages $SYS/stored_bytes $SYS/unbuddied_pages
+		444 $(echo "$SYS"/node*/* "$SYS"/stats/*)
+	LIST
+}
+check "modes are as documented" modes
+
+# For one who is not root the modes count, also where debugfs itself is open.
+mode=$(stat -c %a /sys/kernel/debug)
+at_exit "chmod $mode /sys/kernel/debug"
+chmod 755 /sys/kernel/debug
+nobody_is_refused() {
+	local file
+	for file in "$DEBUGFS"/{data,pin,unpin,free_every,drop} "$POOL"/* "$SYS"/pages "$SYS"/stats/*; do
+		! as_nobody tee "$file" <<<1 >/dev/null 2>&1 ||
+			{ echo "could write $file"; return 1; }
+	done
+	for file in "$DEBUGFS"/{data,pin,unpin,free_every,drop} "$POOL"/{pages,verify}; do
+		! as_nobody cat "$file" >/dev/null 2>&1 || { echo "could read $file"; return 1; }
+	done
+	for file in "$SYS"/{pages,zpages} "$SYS"/stats/* "$POOL/summary"; do
+		as_nobody cat "$file" >/dev/null || { echo "could not read $file"; return 1; }
+	done
+}
+check "nobody can write anything, nor read what is root's" nobody_is_refused
+chmod "$mode" /sys/kernel/debug
+check "nobody: nothing has changed" unchanged
+
+# Root gets past modes: what cannot be written has no way to be.
+read_only() {
+	local file
+	for file in "$POOL"/{summary,pages,verify} "$SYS"/pages "$SYS"/stats/migrated "$SYS"/node0/pages; do
+		case $(write_errno "$file" 1) in
+		EINVAL | EIO | EACCES | EPERM) ;;
+		*) echo "$file: $(write_errno "$file" 1)"; return 1 ;;
+		esac
+	done
+	for file in pin unpin free_every drop; do
+		! cat "$DEBUGFS/$file" 2>/dev/null || { echo "could read $file"; return 1; }
+	done
+}
+check "root cannot write counters nor read triggers" read_only
+check "read-only: nothing has changed" unchanged
+
+# --- and what is right works ---
+
+expect_errno "$DEBUGFS/pin" $'10 3\n' 0 "pin with a newline"
+expect_errno "$DEBUGFS/unpin" "  10   3  " 0 "unpin with many blanks"
+expect_errno "$DEBUGFS/pin" "$space64" 0 "pin with 64 characters"
+expect_errno "$DEBUGFS/unpin" all 0
+expect_errno "$DEBUGFS/unpin" all 0 "unpin all when there is none"
+expect_errno "$DEBUGFS/free_every" "$max" 0
+expect_errno "$DEBUGFS/free_every" 2 0
+expect_errno "$DEBUGFS/drop" 1 0
+expect_errno "$DEBUGFS/drop" 1 0 "drop when there is nothing"
+check "the pool is empty" pool_is_empty
+finish

@@ -1,0 +1,69 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Compaction moves the pages of a pool. Real data lies strewn over memory that
+# is free otherwise, and half of it is freed; when the host then compacts, page
+# frames change, the kernel counts its migrations as successful, free memory
+# comes in larger pieces than before, pages stay on their node (compaction moves
+# within a zone), and not one byte is different. The same for one node alone,
+# and again while there is hardly a reason to move anything.
+
+. "$(dirname "$0")/lib.sh"
+
+need_root
+need_command python3
+need_file /proc/sys/vm/compact_memory
+load_module
+need_file "$DATA"
+scratch
+real_data "$SCRATCH/data" "$(pick 40 16)"
+plan 16
+
+# free_huge: free pieces of 2 MiB or more, in units of 2 MiB.
+free_huge() { awk '{ for (i = 14; i <= NF; i++) s += $i * 2 ^ (i - 14) } END { print s + 0 }' /proc/buddyinfo; }
+
+# moved_pfns BEFORE AFTER: how many pages are where none was.
+moved_pfns() { comm -13 "$1" "$2" | wc -l; }
+
+check "stores data all over memory" store_scattered "$SCRATCH/data"
+check "free_every 2" eval "echo 2 >$DEBUGFS/free_every"
+punched "$SCRATCH/data" 2
+check "the pool holds every other block" same_data "$SCRATCH/data"
+is "half of the zpages are left" "$(counter zpages)" -eq $(($(stat -c %s "$SCRATCH/data") / 8192))
+check "figures add up before" counters_add_up
+
+pool_pfns >"$SCRATCH/before"
+pages=$(counter pages)
+huge=$(free_huge) success=$(vmstat pgmigrate_success) migrated=$(counter stats/migrated)
+on_node_before=$(cat "$SYS"/node*/pages)
+mark "compacting"
+check "compact_memory" compact_memory
+pool_pfns >"$SCRATCH/after"
+success=$(($(vmstat pgmigrate_success) - success))
+migrated=$(($(counter stats/migrated) - migrated))
+moved=$(moved_pfns "$SCRATCH/before" "$SCRATCH/after")
+note "$moved of $pages pages have another frame; stats/migrated +$migrated," \
+	"pgmigrate_success +$success; free 2 MiB pieces: $huge, now $(free_huge)"
+
+is "a tenth of the pages or more have another frame" "$moved" -ge $((pages / 10))
+is "stats/migrated counts each" "$migrated" -ge "$moved"
+is "pgmigrate_success counts them too" "$success" -ge "$migrated"
+is "free memory is in larger pieces" "$(free_huge)" -gt "$huge"
+is "no page is lost or won" "$(counter pages)" -eq "$pages"
+is "each page stays on its node" "$(cat "$SYS"/node*/pages)" = "$on_node_before"
+check "contents are the same" same_data "$SCRATCH/data"
+check "figures add up after" counters_add_up
+
+# One node at a time, over and over: nothing wears off.
+again() {
+	local i node
+	for ((i = 0; i < 5; i++)); do
+		for node in $(nodes); do compact_memory "$node" || return; done
+	done
+	same_data "$SCRATCH/data" && counters_add_up
+}
+check "each node alone, five times" again
+
+empty() { echo 1 >"$DEBUGFS/drop" && pool_is_empty; }
+check "drop leaves no page" empty
+finish

@@ -1,0 +1,180 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Zpages freed while the host has their page isolated, or is just moving it,
+# leave no page behind. While every processor compacts, and memory goes offline
+# and comes back, blocks are stored, overwritten, freed by free_every and by
+# truncating; each round ends with an empty pool, and the memory is free again.
+# At the end the module goes, and the memory blocks in which its pages were go
+# offline: nothing of it is left there.
+# zbm-timeout: 240
+
+. "$(dirname "$0")/lib.sh"
+
+need_root
+need_nodes 2
+need_command python3 timeout
+load_module
+need_file "$DATA" /proc/sys/vm/compact_memory
+find_removable 1 || note "no memory of node 1 can go offline"
+at_exit 'bring_back 1'
+scratch
+real_data "$SCRATCH/data" "$(pick 16 6)"
+plan 13
+
+free_kb() { awk '/^MemFree:/ { print $2 }' /proc/meminfo; }
+settle() {
+	echo 3 >/proc/sys/vm/drop_caches
+	sleep 1
+}
+
+# --- those who move ---
+
+keep_on() { [ -e "$SCRATCH/run" ]; }
+compactor() { while keep_on; do compact_memory "$1"; done; }
+offliner() {
+	local block
+	while keep_on; do
+		for block in "${REMOVABLE[@]}"; do
+			timeout 3 bash -c "echo offline >$BLOCK_SYS/memory$block/state" 2>/dev/null
+			online_block "$block"
+		done
+		[ ${#REMOVABLE[@]} -gt 0 ] || sleep 1
+	done
+}
+start_movers() {
+	local node
+	touch "$SCRATCH/run"
+	movers=()
+	for node in $(nodes); do
+		compactor "$node" & movers+=($!)
+		compactor "$node" & movers+=($!)
+	done
+	offliner & movers+=($!)
+}
+stop_movers() {
+	rm -f "$SCRATCH/run"
+	wait "${movers[@]}"
+}
+at_exit "rm -f $SCRATCH/run; wait"
+
+# --- those who store and free ---
+
+# writer N ROUNDS: in an area of its own, a quarter of the file each: stores a
+# part of the data, overwrites pieces of it with others, compares.
+writer() {
+	python3 - "$DATA" "$SCRATCH/data" "$1" "$2" <<-'PYTHON'
+		import os, random, sys
+		path, source, me, rounds = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+		with open(source, "rb") as file:
+		    data = file.read()
+		BLOCK = 4096
+		total = len(data) // BLOCK
+		area = total // 4
+		blocks = [data[at * BLOCK : (at + 1) * BLOCK] for at in range(total)]
+		fd = os.open(path, os.O_RDWR)
+		dice = random.Random(me)
+		for turn in range(rounds):
+		    have = {}
+		    for step in range(area):
+		        at, what = dice.randrange(area), dice.randrange(total)
+		        os.pwrite(fd, blocks[what], (me * area + at) * BLOCK)
+		        have[at] = what
+		    for at, what in have.items():
+		        if os.pread(fd, BLOCK, (me * area + at) * BLOCK) != blocks[what]:
+		            sys.exit(f"writer {me}, round {turn}: block {at} is wrong")
+	PYTHON
+}
+writers() {
+	local n pids=() rc=0
+	for n in 0 1 2 3; do writer "$n" "$1" & pids+=($!); done
+	for n in "${pids[@]}"; do wait "$n" || rc=1; done
+	return "$rc"
+}
+
+settle
+before=$(free_kb)
+isolated=$(counter stats/isolated) migrated=$(counter stats/migrated)
+quiet
+start_movers
+
+check "parallel writers find what they wrote" writers 2
+empty() { echo 1 >"$DEBUGFS/drop" && pool_is_empty; }
+check "dropped at once: no page is left" empty
+
+# Store and free in turn, so that pages die young, old, and half-dead.
+rounds() {
+	local i how
+	for ((i = 0; i < $(pick 8 3); i++)); do
+		store "$SCRATCH/data" || return
+		for how in "free_every 2" "free_every 3" "free_every 1"; do
+			echo "${how#* }" >"$DEBUGFS/${how% *}" || return
+			pool_is_ok || return
+		done
+		pool_is_empty || { echo "round $i"; return 1; }
+	done
+}
+check "stored and freed, over and over: each time no page is left" rounds
+truncated() {
+	local i
+	for ((i = 0; i < $(pick 5 3); i++)); do
+		store "$SCRATCH/data" && same_data "$SCRATCH/data" || return
+		: >"$DATA"
+		pool_is_empty || return
+	done
+}
+check "stored and truncated: each time no page is left" truncated
+
+# All of it freed while offline has it isolated: on node 1, with what it has
+# isolated in large batches.
+stop_movers
+store_bound() { on_node 1 dd if="$SCRATCH/data" of="$DATA" bs=1M status=none; }
+while_offline() {
+	local i block
+	for ((i = 0; i < $(pick 5 3); i++)); do
+		store_bound || return
+		for block in $(pool_blocks); do
+			timeout 3 bash -c "echo offline >$BLOCK_SYS/memory$block/state" 2>/dev/null &
+		done
+		# Sooner or later: with the attempt, or in the middle of it.
+		sleep "0.0$i"
+		echo 1 >"$DEBUGFS/drop" || return
+		wait
+		bring_back 1
+		pool_is_empty || { echo "round $i"; return 1; }
+	done
+}
+check "dropped while its memory goes offline: no page is left" while_offline
+loud
+
+# --- nothing is left ---
+
+note "isolated $(($(counter stats/isolated) - isolated))," \
+	"migrated $(($(counter stats/migrated) - migrated))," \
+	"putback $(counter stats/putback), migrate_busy $(counter stats/migrate_busy)"
+deferred=$(counter stats/deferred_frees)
+[ "$deferred" -gt 0 ] || note "deferred_frees is still 0: no page was freed while its lock was taken"
+note "deferred_frees $deferred"
+is "pages were isolated all the time" $(($(counter stats/isolated) - isolated)) -gt 100
+is "and moved" $(($(counter stats/migrated) - migrated)) -gt 100
+is "all moves between nodes add up" "$(node_sum moved_in)" -eq "$(node_sum moved_out)"
+is "no page, no zpage, no byte" "$(cat "$SYS"/{pages,zpages,stored_bytes,unbuddied_pages} | tr '\n' ' ')" = "0 0 0 0 "
+check "the validator is content" pool_is_ok
+# The file had 16 MiB several dozen times: a leak of each hundredth page would show.
+memory_is_back() {
+	settle
+	note "free: $before KiB before, $(free_kb) KiB after"
+	[ "$(free_kb)" -gt $((before - 6 * 1024)) ]
+}
+check "the memory is free again" wait_until 10 memory_is_back
+check "the module can be unloaded" unload_module
+left_nothing() {
+	local block
+	for block in "${REMOVABLE[@]}"; do offline_block "$block" 20 || { echo "block $block"; return 1; }; done
+}
+if [ ${#REMOVABLE[@]} -gt 0 ]; then
+	check "its memory goes offline" left_nothing
+else
+	skip "its memory goes offline" "no memory of node 1 can go offline"
+fi
+finish

@@ -1,0 +1,148 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# A mapped zpage is a pin: the page it lies in stays where it is through
+# compaction and through attempts to take its memory block offline, each refusal
+# is counted, and the contents are untouched, while pages without pins move past
+# it. Once unpinned it moves like any other. Pins nest; whatever would free or
+# replace a pinned zpage is refused and changes nothing.
+
+. "$(dirname "$0")/lib.sh"
+
+need_root
+need_nodes 2
+need_command numactl timeout python3
+load_module
+need_file "$DATA" "$SYS/node1"
+find_removable 1 online_movable || skip_all "no memory of node 1 can go offline"
+at_exit 'bring_back 1'
+scratch
+real_data "$SCRATCH/data" "$(pick 24 12)"
+plan 55
+
+blocks=$(($(stat -c %s "$SCRATCH/data") / 4096))
+put() { printf '%s' "$2" >"$DEBUGFS/$1"; } # put FILE TEXT
+# pinned_pages: the PFNs of pages with pins; pins: the sum of the pins.
+pinned_pages() { awk 'NR > 1 && $5 > 0 { print $1 }' "$POOL/pages" | sort; }
+pins() { awk 'NR > 1 { s += $5 } END { print s + 0 }' "$POOL/pages"; }
+refusals() { echo $(($(counter stats/isolate_refused) + $(counter stats/migrate_busy))); }
+
+# --- compaction ---
+
+check "stores data all over memory" store_scattered "$SCRATCH/data"
+is "one zpage for each block" "$(counter zpages)" -eq "$blocks"
+
+# Every 64th block; a page holds one or two of these, rarely.
+pin_some() {
+	local block
+	for ((block = 0; block < blocks; block += 64)); do put pin "$block" || return; done
+}
+check "pins every 64th block" pin_some
+count=$(((blocks + 63) / 64))
+is "the pages file tells of the pins" "$(pins)" -eq "$count"
+pinned_pages >"$SCRATCH/pinned"
+is "each pin is on a page" "$(wc -l <"$SCRATCH/pinned")" -ge $((count / 2))
+# The odd blocks; the pinned are even.
+check "free_every 2" put free_every 2
+punched "$SCRATCH/data" 2
+pool_pfns >"$SCRATCH/before"
+migrated=$(counter stats/migrated)
+refused=$(refusals)
+check "compact_memory" compact_memory
+check "compact_memory again" compact_memory
+pool_pfns >"$SCRATCH/after"
+note "$(($(counter stats/migrated) - migrated)) of $(counter pages) pages moved," \
+	"$(($(refusals) - refused)) refusals"
+is "pages without pins have moved" "$(comm -13 "$SCRATCH/before" "$SCRATCH/after" | wc -l)" -gt 0
+pinned_pages >"$SCRATCH/now"
+check "no page with pins has" cmp "$SCRATCH/pinned" "$SCRATCH/now"
+is "refusals are counted" "$(refusals)" -gt "$refused"
+check "contents are the same" same_data "$SCRATCH/data"
+check "figures add up" counters_add_up
+check "unpin all" put unpin all
+is "no pin is left" "$(pins)" -eq 0
+
+# --- offline ---
+
+check "stores data from node 1" on_node 1 dd if="$SCRATCH/data" of="$DATA" bs=1M status=none
+is "all of it is on node 1" "$(counter node0/pages) $((blocks - $(counter zpages)))" = "0 0"
+check "pins every 64th block" pin_some
+pinned_pages >"$SCRATCH/pinned"
+
+mapfile -t used < <(pool_blocks)
+# The block of memory with the first pinned page.
+held=$(block_of_pfn "$(head -n 1 "$SCRATCH/pinned")")
+note "pages in blocks ${used[*]}; block $held is held by pins"
+refused=$(refusals)
+refuses() { ! try_offline "$1" 3; }
+check "its memory block cannot go offline" refuses "$held"
+is "it is online" "$(block_state "$held")" = online
+is "refusals are counted" "$(refusals)" -gt "$refused"
+pinned_pages >"$SCRATCH/now"
+check "no page with pins has moved" cmp "$SCRATCH/pinned" "$SCRATCH/now"
+# Of those without, the attempt has moved all it could.
+is "pages without pins have left the block" "$(pool_pages 0 | wc -l)" -gt 0
+check "contents are the same" same_data "$SCRATCH/data"
+check "figures add up" counters_add_up
+
+check "unpin all" put unpin all
+is "no pin is left" "$(pins)" -eq 0
+gone() {
+	local block
+	for block in "${used[@]}"; do offline_block "$block" 30 || return; done
+}
+check "the memory blocks go offline now" gone
+is "no page is on node 1" "$(counter node1/pages)" -eq 0
+pool_pfns >"$SCRATCH/after"
+is "the pages that had pins have moved, too" \
+	"$(comm -12 "$SCRATCH/pinned" "$SCRATCH/after" | wc -l)" -eq 0
+check "contents are the same" same_data "$SCRATCH/data"
+check "figures add up" counters_add_up
+check "the blocks come back" bring_back 1
+
+# --- nested pins ---
+
+# One block alone in the pool, on node 1.
+head -c 4096 "$SCRATCH/data" >"$SCRATCH/one"
+one() { put drop 1 && on_node 1 dd if="$SCRATCH/one" of="$DATA" bs=4K status=none; }
+check "one block on node 1" one
+pfn=$(pool_pfns)
+held=$(block_of_pfn "$pfn")
+check "pinned" put pin 0
+check "pinned again" put pin "0 1"
+is "has two pins" "$(pins)" -eq 2
+check "unpinned once" put unpin 0
+is "has one pin" "$(pins)" -eq 1
+check "stays" refuses "$held"
+is "is where it was" "$(pool_pfns)" = "$pfn"
+check "unpinned twice" put unpin "0 1"
+check "goes" offline_block "$held"
+is "is elsewhere" "$(pool_pages | cut -d ' ' -f 2) $(comm -12 <(pool_pfns) <(echo "$pfn"))" = "0 "
+check "contents are the same" same_data "$SCRATCH/one"
+
+# --- what pins forbid ---
+
+# Blocks 0 to 9, and 20; 3 and 4 are pinned.
+ten() {
+	put drop 1 && head -c 40960 "$SCRATCH/data" >"$SCRATCH/ten" &&
+		truncate -s $((20 * 4096)) "$SCRATCH/ten" && cat "$SCRATCH/one" >>"$SCRATCH/ten" &&
+		dd if="$SCRATCH/ten" of="$DATA" bs=4K count=10 status=none &&
+		dd if="$SCRATCH/one" of="$DATA" bs=4K seek=20 conv=notrunc status=none &&
+		put pin "3 2"
+}
+check "eleven blocks, two of them pinned" ten
+snapshot() { cat "$POOL/pages" "$POOL/summary" && cksum "$DATA" && stat -c %s "$DATA"; }
+snapshot >"$SCRATCH/was"
+overwrite() { dd if="$SCRATCH/ten" of="$DATA" bs=4K seek="$1" skip=5 count=1 conv=notrunc status=none; }
+refused() { ! "$@" 2>"$SCRATCH/error" && grep -q 'Device or resource busy' "$SCRATCH/error"; }
+check "overwriting one: EBUSY" refused overwrite 4
+check "O_TRUNC: EBUSY" refused eval ": >$DATA"
+expect_errno "$DEBUGFS/drop" 1 EBUSY
+expect_errno "$DEBUGFS/free_every" 4 EBUSY
+expect_errno "$DEBUGFS/pin" "8 3" ENOENT "pin a range with a hole: ENOENT"
+expect_errno "$DEBUGFS/unpin" "4 2" EINVAL "unpin a range with one that is not pinned: EINVAL"
+expect_errno "$DEBUGFS/unpin" 10 ENOENT "unpin one that is not there: ENOENT"
+snapshot >"$SCRATCH/is"
+check "all that has changed nothing" cmp "$SCRATCH/was" "$SCRATCH/is"
+check "free_every that spares the pinned works" put free_every 10
+finish

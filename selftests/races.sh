@@ -1,0 +1,136 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Everything at once, on all processors: readers compare, writers make holes and
+# fill them, pins come and go, the host compacts, memory goes offline and comes
+# back, and every file that tells of the pool is read in loops. Whatever a
+# reader sees is right at any time, the validator is never unhappy, counters
+# never go back, and at the end the contents are right and the figures add up.
+# zbm-timeout: 240
+
+. "$(dirname "$0")/lib.sh"
+
+need_root
+need_nodes 2
+need_command python3 timeout numactl
+load_module
+need_file "$DATA" /proc/sys/vm/compact_memory
+find_removable 1 online_movable || note "no memory of node 1 can go offline"
+at_exit 'bring_back 1'
+scratch
+real_data "$SCRATCH/data" "$(pick 12 4)"
+seconds=$(pick 20 30)
+! is_long || seconds=$((seconds * 6))
+plan 20
+
+size=$(stat -c %s "$SCRATCH/data")
+blocks=$((size / 4096))
+# The first half only moves and is pinned; the second is written to, too.
+half=$((blocks / 2))
+
+keep_on() { [ -e "$SCRATCH/run" ]; }
+
+# worker NAME FUNCTION: run FUNCTION until the end; it fails if FUNCTION does,
+# and counts how often it was run.
+worker() {
+	local n=0
+	while keep_on; do
+		"$2" >"$SCRATCH/$1.error" 2>&1 || { echo failed >"$SCRATCH/$1.result"; return; }
+		n=$((n + 1))
+	done
+	echo $n >"$SCRATCH/$1.result"
+}
+
+reader() { cmp -n $((half * 4096)) "$SCRATCH/data" "$DATA"; }
+bound_reader() { on_node 1 cmp -n $((half * 4096)) "$SCRATCH/data" "$DATA"; }
+compactor() { compact_memory; }
+offliner() {
+	local block
+	for block in "${REMOVABLE[@]}"; do
+		timeout 4 bash -c "echo offline >$BLOCK_SYS/memory$block/state" 2>/dev/null
+		online_block "$block" online_movable || return
+	done
+	[ ${#REMOVABLE[@]} -gt 0 ] || sleep 0.5
+}
+pinner() {
+	local first=$((RANDOM % (half - 60)))
+	echo "$first 50" >"$DEBUGFS/pin" && echo "$((first + 10)) 5" >"$DEBUGFS/pin" &&
+		sleep 0.02 && echo "$first 50" >"$DEBUGFS/unpin" &&
+		echo "$((first + 10)) 5" >"$DEBUGFS/unpin"
+}
+# Fills its part of the file with other blocks, and puts back what was there.
+# What is in between is seen by nobody else.
+writer() {
+	local first=$((half + RANDOM % (half - 70))) other=$((RANDOM % half))
+	dd if="$SCRATCH/data" of="$DATA" bs=4K skip="$other" seek="$first" count=64 conv=notrunc status=none &&
+		cmp -n 262144 -i $((other * 4096)):$((first * 4096)) "$SCRATCH/data" "$DATA" &&
+		dd if="$SCRATCH/data" of="$DATA" bs=4K skip="$first" seek="$first" count=64 conv=notrunc status=none
+}
+# Holes beyond the end, where there is nothing but the filler's own: freed by a
+# number that is not below them.
+filler() {
+	dd if="$SCRATCH/data" of="$DATA" bs=4K skip=$((RANDOM % half)) seek=$((blocks * 2)) count=1 \
+		conv=notrunc status=none && echo $((blocks * 2 + 1)) >"$DEBUGFS/free_every"
+}
+shower() {
+	pool_is_ok && cat "$POOL/summary" >/dev/null && awk '
+		NR == 1 { next }
+		NF != 6 || $5 > 4 || $3 + $4 > 4096 || $6 !~ /^(Unbuddied|Buddied|Moving|Empty|Deferred)$/ { print; exit 1 }
+	' "$POOL/pages"
+}
+# Counters never go back. The previous values are kept in variables.
+was=()
+counters() {
+	local now i
+	mapfile -t now < <(cat "$SYS"/stats/* "$SYS"/node*/moved_*)
+	for i in "${!now[@]}"; do
+		[ "${now[i]}" -ge "${was[i]:-0}" ] || { echo "counter $i: ${was[i]}, then ${now[i]}"; return 1; }
+	done
+	was=("${now[@]}")
+	[ "$(counter pages)" -gt 0 ] && cat "$SYS"/{pages,zpages,stored_bytes} "$SYS"/node*/* >/dev/null
+}
+
+check "stores data from node 1" on_node 1 dd if="$SCRATCH/data" of="$DATA" bs=1M status=none
+is "one zpage for each block" "$(counter zpages)" -eq "$blocks"
+migrated=$(counter stats/migrated)
+refused=$(($(counter stats/isolate_refused) + $(counter stats/migrate_busy)))
+
+touch "$SCRATCH/run"
+at_exit "rm -f $SCRATCH/run; wait"
+quiet
+names=(reader bound_reader compactor offliner pinner writer filler shower counters)
+pids=()
+for name in "${names[@]}"; do worker "$name" "$name" & pids+=($!); done
+sleep "$seconds"
+rm "$SCRATCH/run"
+wait "${pids[@]}"
+loud
+bring_back 1
+
+for name in "${names[@]}"; do
+	result=$(cat "$SCRATCH/$name.result" 2>/dev/null)
+	if [[ $result =~ ^[1-9] ]]; then
+		ok "$name is content"
+		note "$name: $result times"
+	else
+		not_ok "$name is content" "${result:-never ended once}: $(head -n 3 "$SCRATCH/$name.error")"
+	fi
+done
+note "migrated $(($(counter stats/migrated) - migrated)), of these to another node: $(node_sum moved_out);" \
+	"isolate_refused $(counter stats/isolate_refused), migrate_busy $(counter stats/migrate_busy)," \
+	"putback $(counter stats/putback), deferred_frees $(counter stats/deferred_frees)"
+is "pages have moved meanwhile" $(($(counter stats/migrated) - migrated)) -gt 100
+if [ ${#REMOVABLE[@]} -gt 0 ]; then
+	is "between nodes, too" "$(node_sum moved_out)" -gt 0
+else
+	skip "between nodes, too" "no memory of node 1 can go offline"
+fi
+is "and pins have been in the way" \
+	$(($(counter stats/isolate_refused) + $(counter stats/migrate_busy) - refused)) -gt 0
+is "no pin is left" "$(awk 'NR > 1 { s += $5 } END { print s + 0 }' "$POOL/pages")" -eq 0
+check "contents are right" cmp -n "$size" "$SCRATCH/data" "$DATA"
+is "one zpage for each block" "$(counter zpages)" -eq "$blocks"
+check "figures add up" counters_add_up
+check "drop leaves no page" eval "echo 1 >$DEBUGFS/drop; pool_is_empty"
+check "the module can be unloaded" unload_module
+finish

@@ -1,0 +1,159 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# The module goes at any time that nobody uses it, with data and pins in its own
+# pool, while the host compacts and takes memory offline; and not while a file
+# of its is open, or zswap has a pool (that is zswap.sh's part). It leaves no
+# page, no file, no slab cache, no memory behind, and what it was loaded for
+# works again each time.
+# zbm-timeout: 240
+
+. "$(dirname "$0")/lib.sh"
+
+need_root
+need_command python3 timeout
+load_module
+need_file "$DATA" /proc/sys/vm/compact_memory
+find_removable 1 online_movable || note "no memory of node 1 can go offline"
+at_exit 'bring_back 1'
+scratch
+real_data "$SCRATCH/data" "$(pick 8 3)"
+plan 18
+
+free_kb() { awk '/^MemFree:/ { print $2 }' /proc/meminfo; }
+settle() {
+	echo 3 >/proc/sys/vm/drop_caches
+	sleep 1
+}
+# areas: how many there are of vmalloc, but for stacks of threads.
+areas() { grep -vcE ' (kernel_clone|unpurged)' /proc/vmallocinfo; }
+absent() { ! module_loaded && [ ! -e "$SYS" ] && [ ! -e "$DEBUGFS" ] && ! grep -q "$MODULE" /proc/slabinfo /proc/kallsyms; }
+load() { modprobe "$MODULE"; }
+
+# --- with data and pins ---
+
+filled() { load; store "$SCRATCH/data" && echo "0 100" >"$DEBUGFS/pin" && echo "50 10" >"$DEBUGFS/pin" && [ "$(counter pages)" -gt 100 ]; }
+check "data and pins in its pool" filled
+pool_blocks >"$SCRATCH/blocks"
+check "unloads all the same" unload_module
+check "nothing of it is to be seen" absent
+check "loads again" load
+is "its pool and counters are new" "$(cat "$SYS"/pages "$SYS"/stats/* "$SYS"/node*/* | sort -u)" = 0
+
+# --- with files open ---
+
+# refused_while FILE MODE: rmmod says that it is in use as long as FILE is open.
+refused_while() {
+	local fd said
+	case $2 in
+	r) exec {fd}<"$1" ;;
+	w) exec {fd}>>"$1" ;;
+	esac || return
+	said=$(rmmod "$MODULE" 2>&1)
+	exec {fd}>&-
+	[[ $said == *"in use"* ]] || { echo "$1: '$said'"; return 1; }
+	module_loaded
+}
+open_files() {
+	local file
+	for file in "$DATA" "$POOL"/{summary,pages,verify}; do refused_while "$file" r || return; done
+	for file in "$DATA" "$DEBUGFS"/{pin,unpin,free_every,drop}; do refused_while "$file" w || return; done
+}
+store "$SCRATCH/data"
+check "an open file keeps it" open_files
+check "what is in its pool is still right" same_data "$SCRATCH/data"
+# A sysfs file does not: who reads it then is told so.
+sysfs_file() {
+	local fd
+	exec {fd}<"$SYS/pages"
+	unload_module || return
+	! cat <&"$fd" 2>/dev/null || return
+	exec {fd}<&-
+	absent
+}
+check "an open counter does not, and reads as gone" sysfs_file
+
+# --- while pages move ---
+
+keep_on() { [ -e "$SCRATCH/run" ]; }
+compactor() { while keep_on; do compact_memory "$1"; done; }
+offliner() {
+	local block
+	while keep_on; do
+		for block in "${REMOVABLE[@]}"; do
+			timeout 3 bash -c "echo offline >$BLOCK_SYS/memory$block/state" 2>/dev/null
+			online_block "$block" online_movable
+		done
+		[ ${#REMOVABLE[@]} -gt 0 ] || sleep 1
+	done
+}
+# Readers of files that come and go.
+snooper() { while keep_on; do cat "$SYS"/pages "$SYS"/node*/* "$POOL"/* >/dev/null 2>&1; done; }
+touch "$SCRATCH/run"
+at_exit "rm -f $SCRATCH/run; wait"
+
+settle
+before=$(free_kb) slab=$(awk '/^Slab:/ { print $2 }' /proc/meminfo)
+vmalloc=$(areas)
+quiet
+pids=()
+for node in $(nodes); do
+	compactor "$node" & pids+=($!)
+done
+offliner & pids+=($!)
+migrated=0
+reload() {
+	local i
+	for ((i = 0; i < $1; i++)); do
+		load && store "$SCRATCH/data" && echo "$i 20" >"$DEBUGFS/pin" && same_data "$SCRATCH/data" || return
+		migrated=$((migrated + $(counter stats/migrated)))
+		unload_module || { echo "round $i"; return 1; }
+	done
+}
+check "loads, stores, pins and unloads, while pages move" reload "$(pick 6 3)"
+is "pages did move" "$migrated" -gt 0
+note "$migrated moves"
+snooper & pids+=($!)
+unload_quietly() { unload_module 2>/dev/null; }
+# A file may just be open, so unloading may be refused now and then.
+reload_watched() {
+	local i
+	for ((i = 0; i < $1; i++)); do
+		load && store "$SCRATCH/data" && wait_until 20 unload_quietly || return
+	done
+}
+check "and while its files are read" reload_watched "$(pick 4 2)"
+empty_reload() {
+	local i
+	for ((i = 0; i < $(pick 8 4); i++)); do load && wait_until 20 unload_quietly || return; done
+}
+check "empty, again and again" empty_reload
+rm "$SCRATCH/run"
+wait "${pids[@]}"
+loud
+bring_back 1
+
+# --- nothing is left ---
+
+check "nothing of it is to be seen" absent
+memory_is_back() {
+	settle
+	note "free: $before KiB before, $(free_kb) KiB after; slab $slab, $(awk '/^Slab:/ { print $2 }' /proc/meminfo)"
+	[ "$(free_kb)" -gt $((before - 6 * 1024)) ]
+}
+check "the memory is free again" wait_until 20 memory_is_back
+is "no more vmalloc areas" "$(areas)" -le $((vmalloc + 3))
+left_nothing() {
+	local block
+	for block in "${REMOVABLE[@]}"; do offline_block "$block" 20 || { echo "block $block"; return 1; }; done
+	bring_back 1
+}
+if [ ${#REMOVABLE[@]} -gt 0 ]; then
+	check "memory its pages were in goes offline" left_nothing
+else
+	skip "memory its pages were in goes offline" "no memory of node 1 can go offline"
+fi
+check "loads, for the last time" load
+works() { store "$SCRATCH/data" && same_data "$SCRATCH/data" && counters_add_up; }
+check "and works" works
+finish
