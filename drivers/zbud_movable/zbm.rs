@@ -51,7 +51,7 @@ module! {
 /// they all use.
 struct ZbudMovable {
     _zpool: zpool::Registration,
-    _data: data::Files,
+    _data: Option<data::Files>,
     _sysfs: sysfs::Tree,
     _state: state::Owner,
 }
@@ -60,7 +60,10 @@ impl kernel::Module for ZbudMovable {
     fn init(module: &'static ThisModule) -> Result<Self> {
         let state = state::Owner::new()?;
         let sysfs = sysfs::Tree::new()?;
-        let data = data::Files::new(state.state())?;
+        // zswap can do without it, and so can a kernel without lz4.
+        let data = data::Files::new(state.state())
+            .inspect_err(|error| pr_warn!("no data file in debugfs: {:?}\n", error))
+            .ok();
         Ok(Self {
             _zpool: zpool::Registration::new(module)?,
             _data: data,
