@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
+# zbm-timeout: 240
 #
 # Whatever is written to the knobs, or asked of the files, in error is refused
 # with the errno that is meant for it, and nothing has changed: after each

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
+# zbm-timeout: 240
 #
 # Zpages freed while the host has their page isolated, or is just moving it,
 # leave no page behind. While every processor compacts, and memory goes offline

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
+# zbm-timeout: 240
 #
 # Memory with pool pages in it goes offline. First with the module's own pool:
 # real data is stored on node 1, in ZONE_MOVABLE at that; each memory block in

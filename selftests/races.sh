@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
+# zbm-timeout: 240
 #
 # Everything at once, on all processors: readers compare, writers make holes and
 # fill them, pins come and go, the host compacts, memory goes offline and comes

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
+# zbm-timeout: 240
 #
 # The module goes at any time that nobody uses it, with data and pins in its own
 # pool, while the host compacts and takes memory offline; and not while a file

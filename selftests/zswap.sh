@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
+# zbm-timeout: 240
 #
 # zswap finds zbud_movable by its name alone and loads it. A process is swapped
 # out into it, by memory pressure of its own making and by order, while the host
