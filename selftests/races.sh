@@ -7,7 +7,6 @@
 # back, and every file that tells of the pool is read in loops. Whatever a
 # reader sees is right at any time, the validator is never unhappy, counters
 # never go back, and at the end the contents are right and the figures add up.
-# zbm-timeout: 240
 
 . "$(dirname "$0")/lib.sh"
 

@@ -7,7 +7,6 @@
 # of its is open, or zswap has a pool (that is zswap.sh's part). It leaves no
 # page, no file, no slab cache, no memory behind, and what it was loaded for
 # works again each time.
-# zbm-timeout: 240
 
 . "$(dirname "$0")/lib.sh"
 

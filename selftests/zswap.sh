@@ -8,7 +8,6 @@
 # switched from it to zsmalloc and back at run time, under load: the old pool
 # goes when its last page is read, with its directory. As long as zswap has a
 # pool the module cannot be unloaded; once it has none, it can.
-# zbm-timeout: 240
 
 . "$(dirname "$0")/lib.sh"
 
