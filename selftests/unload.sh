@@ -139,7 +139,10 @@ check "nothing of it is to be seen" absent
 memory_is_back() {
 	settle
 	note "free: $before KiB before, $(free_kb) KiB after; slab $slab, $(awk '/^Slab:/ { print $2 }' /proc/meminfo)"
-	[ "$(free_kb)" -gt $((before - 6 * 1024)) ]
+	# Of the 12 MiB that each of a dozen rounds stores, two may be missing: that
+	# much is in the per-CPU lists of free pages at times, which MemFree leaves
+	# out. free_isolated.sh looks for single pages.
+	[ "$(free_kb)" -gt $((before - 24 * 1024)) ]
 }
 check "the memory is free again" wait_until 20 memory_is_back
 is "no more vmalloc areas" "$(areas)" -le $((vmalloc + 3))
