@@ -31,9 +31,14 @@ plan 36
 pools() { find "$DEBUGFS/pools" -mindepth 1 -maxdepth 1 ! -name data -printf '%f\n' | sort; }
 in_pools() { [ "$(pools | wc -l)" -eq "$1" ] || { pools; return 1; }; }
 pools_are_ok() {
-	local pool
+	local pool said
 	for pool in $(pools); do
-		[ "$(cat "$DEBUGFS/pools/$pool/verify")" = ok ] || { echo "$pool: not ok"; return 1; }
+		if said=$(cat "$DEBUGFS/pools/$pool/verify" 2>&1); then
+			[ "$said" = ok ] || { echo "$pool: $said"; return 1; }
+		elif [ -e "$DEBUGFS/pools/$pool" ]; then
+			echo "$pool: $said"
+			return 1
+		fi # Else it was the last of an old pool, gone since it was listed.
 	done
 }
 stored() { zswap_stat stored_pages; }
