@@ -40,6 +40,7 @@ fn action() -> impl Strategy<Value = Action> {
         3 => (k(), any::<u8>()).prop_map(|(k, seed)| Action::Write { k, seed }),
         6 => (k(), nid()).prop_map(|(k, nid)| Action::Begin { k, nid }),
         6 => k().prop_map(|k| Action::Finish { k }),
+        2 => k().prop_map(|k| Action::Cancel { k }),
         6 => (k(), nid(), prop::bool::weighted(0.1))
             .prop_map(|(k, nid, all)| Action::Move { k, nid, all }),
         5 => k().prop_map(|k| Action::Hold { k }),
@@ -47,19 +48,28 @@ fn action() -> impl Strategy<Value = Action> {
         3 => Just(Action::Look),
         3 => k().prop_map(|k| Action::Work { k }),
         1 => Just(Action::Grow),
+        3 => Just(Action::Reserve),
+        2 => (k(), len(), nid()).prop_map(|(k, len, nid)| Action::Fill { k, len, nid }),
+        1 => k().prop_map(|k| Action::Unreserve { k }),
+        1 => prop_oneof![Just(u8::MAX), any::<u8>()].prop_map(|nodes| Action::Allow { nodes }),
+        2 => nid().prop_map(|nid| Action::Walk { nid }),
         2 => k().prop_map(|k| Action::Misuse { k }),
     ]
 }
 
 /// What must have happened once all sequences have run.
-const ALL: [&str; 12] = [
+const ALL: [&str; 16] = [
     "a free found a mapping",
     "a leaf was given back",
     "a move ended without zpages",
+    "a move was cancelled",
+    "a move was cancelled without zpages",
     "a move found a mapping",
     "a move found a page without zpages",
     "a page moved",
     "a page moved to another node",
+    "a reserved descriptor got its page",
+    "a walk met a page that was being moved",
     "the worker came late",
     "the worker gave a page back",
     "Deferred",

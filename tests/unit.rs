@@ -177,16 +177,20 @@ fn a_move_that_ends_without_zpages_leaves_the_page_to_the_worker() -> Result<(),
     let _ = pool.begin(id, src, dst, Nid(1))??;
     ensure!(pool.free(put.slot)? == Ok(Freed::Moving), "not moving");
     let finished = pool.finish(id, src, dst, Nid(1))?;
-    ensure!(finished == Finish::Emptied, "{finished:?}");
+    let right = Finish {
+        from: Nid(0),
+        emptied: true,
+    };
+    ensure!(finished == right, "{finished:?}");
     let waits = pool.lists.deferred(&pool.table);
-    ensure!(waits == Some((id, src)), "{waits:?} waits");
+    ensure!(waits == Some((id, dst)), "{waits:?} waits");
     ensure!(
         pool.table.descriptor(id)?.state() == Some(State::Empty),
         "not empty"
     );
     pool.lists.verify(&pool.table)?;
-    ensure!(pool.host.try_lock(src, Holder::Pool), "still locked");
-    let released = pool.lists.release(&pool.table, id, src)?;
+    ensure!(pool.host.try_lock(dst, Holder::Pool), "still locked");
+    let released = pool.lists.release(&pool.table, id, dst)?;
     pool.gone(released)?;
     ensure!(pool.host.allocated() == 0, "a page leaks");
     Ok(pool.lists.verify(&pool.table)?)

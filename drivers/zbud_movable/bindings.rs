@@ -30,6 +30,7 @@ impl Default for file_operations {
     }
 }
 
+#[cfg(CONFIG_ZPOOL)]
 impl Default for zpool_driver {
     fn default() -> Self {
         // SAFETY: Plain data and optional pointers: zeroes are valid, and mean "none".
@@ -37,10 +38,29 @@ impl Default for zpool_driver {
     }
 }
 
-impl kobj_attribute {
-    /// No name, no mode, no operations.
-    pub(crate) const fn empty() -> Self {
-        // SAFETY: Plain data and optional pointers: zeroes are valid, and mean "none".
-        unsafe { core::mem::zeroed() }
-    }
+macro_rules! empty {
+    ($($name:ident),*) => {$(
+        impl $name {
+            /// Nothing set.
+            pub(crate) const fn empty() -> Self {
+                // SAFETY: Plain data and optional pointers: zeroes are valid, and mean "none".
+                unsafe { core::mem::zeroed() }
+            }
+        }
+    )*};
+}
+
+empty!(
+    address_space_operations,
+    file_system_type,
+    kobj_attribute,
+    miscdevice,
+    notifier_block,
+    vm_operations_struct
+);
+
+/// This module, as owner of what keeps it loaded.
+pub(crate) fn this_module() -> *mut module {
+    // SAFETY: Names a variable.
+    unsafe { zbm_this_module() }
 }

@@ -1,63 +1,41 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Compression for the module's own pool, by the kernel's crypto API.
+//! Compression for the module's own pool: the kernel's LZ4 (lib/lz4), if it has it.
 
 use crate::bindings;
 use crate::zbud::PAGE_SIZE;
-use core::ptr::NonNull;
-use kernel::error::to_result;
+use kernel::ffi::c_int;
 use kernel::prelude::*;
 
-/// One compressor and a buffer for what it makes.
-///
-/// # Invariants
-///
-/// `tfm` is a valid compression transform that is ours.
+/// A compressor's working memory and a buffer for what it makes.
 pub(crate) struct Compressor {
-    tfm: NonNull<bindings::crypto_comp>,
+    work: KVec<u8>,
     buffer: KVec<u8>,
 }
 
-// SAFETY: A transform may be used by any thread, by one at a time; `&mut self` sees to that.
-unsafe impl Send for Compressor {}
-
 impl Compressor {
-    /// `name` is an algorithm of the crypto API, as in /proc/crypto. May sleep.
+    /// May sleep.
     ///
     /// # Errors
     ///
-    /// `ENOENT` when the kernel does not have it.
-    pub(crate) fn new(name: &CStr) -> Result<Self> {
-        let buffer = KVec::from_elem(0, PAGE_SIZE, GFP_KERNEL)?;
-        // SAFETY: A C string.
-        let tfm = unsafe { bindings::zbm_crypto_alloc_comp(name.as_char_ptr().cast()) };
-        let tfm = kernel::error::from_err_ptr(tfm)?;
-        // INVARIANT: Made just now.
+    /// `ENOENT` when the kernel was built without LZ4.
+    pub(crate) fn new() -> Result<Self> {
+        if cfg!(not(all(CONFIG_LZ4_COMPRESS, CONFIG_LZ4_DECOMPRESS))) {
+            return Err(ENOENT);
+        }
         Ok(Self {
-            tfm: NonNull::new(tfm).ok_or(ENOMEM)?,
-            buffer,
+            work: KVec::from_elem(0, bindings::ZBM_LZ4_MEM_COMPRESS as usize, GFP_KERNEL)?,
+            buffer: KVec::from_elem(0, PAGE_SIZE, GFP_KERNEL)?,
         })
     }
 
     /// Compresses a page; `None` when it does not get smaller.
     pub(crate) fn compress(&mut self, plain: &[u8]) -> Result<Option<&[u8]>> {
-        let mut len = u32::try_from(self.buffer.len()).map_err(|_| EINVAL)?;
-        let plain_len = u32::try_from(plain.len()).map_err(|_| EINVAL)?;
-        // SAFETY: Valid by the invariant; both buffers are as long as said.
-        let result = unsafe {
-            bindings::crypto_comp_compress(
-                self.tfm.as_ptr(),
-                plain.as_ptr(),
-                plain_len,
-                self.buffer.as_mut_ptr(),
-                &mut len,
-            )
-        };
-        // What does not fit is not an error: it is stored as it is.
-        if result != 0 || len as usize >= plain.len() {
-            return Ok(None);
-        }
-        Ok(self.buffer.get(..len as usize))
+        let len = lz4_compress(plain, &mut self.buffer, &mut self.work)?;
+        Ok(self
+            .buffer
+            .get(..len)
+            .filter(|bytes| !bytes.is_empty() && bytes.len() < plain.len()))
     }
 
     /// Decompresses to exactly a page.
@@ -65,21 +43,8 @@ impl Compressor {
     /// # Errors
     ///
     /// `EIO` when it is anything else.
-    pub(crate) fn decompress(&mut self, compressed: &[u8], plain: &mut [u8]) -> Result {
-        let expected = u32::try_from(plain.len()).map_err(|_| EINVAL)?;
-        let mut len = expected;
-        // SAFETY: Valid by the invariant; both buffers are as long as said.
-        to_result(unsafe {
-            bindings::crypto_comp_decompress(
-                self.tfm.as_ptr(),
-                compressed.as_ptr(),
-                u32::try_from(compressed.len()).map_err(|_| EINVAL)?,
-                plain.as_mut_ptr(),
-                &mut len,
-            )
-        })
-        .map_err(|_| EIO)?;
-        if len == expected {
+    pub(crate) fn decompress(&self, compressed: &[u8], plain: &mut [u8]) -> Result {
+        if lz4_decompress(compressed, plain)? == plain.len() {
             Ok(())
         } else {
             Err(EIO)
@@ -87,9 +52,55 @@ impl Compressor {
     }
 }
 
-impl Drop for Compressor {
-    fn drop(&mut self) {
-        // SAFETY: Valid and ours.
-        unsafe { bindings::zbm_crypto_free_comp(self.tfm.as_ptr()) };
+/// A length as LZ4 wants it.
+#[cfg(all(CONFIG_LZ4_COMPRESS, CONFIG_LZ4_DECOMPRESS))]
+fn c_len(bytes: &[u8]) -> Result<c_int> {
+    c_int::try_from(bytes.len()).map_err(|_| EINVAL)
+}
+
+/// Returns the number of bytes; 0 when they do not fit.
+#[cfg(all(CONFIG_LZ4_COMPRESS, CONFIG_LZ4_DECOMPRESS))]
+fn lz4_compress(plain: &[u8], to: &mut [u8], work: &mut [u8]) -> Result<usize> {
+    if work.len() < bindings::ZBM_LZ4_MEM_COMPRESS as usize {
+        return Err(EINVAL);
     }
+    let (len, room) = (c_len(plain)?, c_len(to)?);
+    // SAFETY: Both buffers are as long as said; the working memory is as long
+    // as LZ4 wants it, and aligned, as every allocation of its size is.
+    let len = unsafe {
+        bindings::LZ4_compress_default(
+            plain.as_ptr().cast(),
+            to.as_mut_ptr().cast(),
+            len,
+            room,
+            work.as_mut_ptr().cast(),
+        )
+    };
+    usize::try_from(len).map_err(|_| EIO)
+}
+
+/// Returns the number of bytes; an error when the input is none of LZ4's.
+#[cfg(all(CONFIG_LZ4_COMPRESS, CONFIG_LZ4_DECOMPRESS))]
+fn lz4_decompress(compressed: &[u8], to: &mut [u8]) -> Result<usize> {
+    let (len, room) = (c_len(compressed)?, c_len(to)?);
+    // SAFETY: Both buffers are as long as said.
+    let len = unsafe {
+        bindings::LZ4_decompress_safe(
+            compressed.as_ptr().cast(),
+            to.as_mut_ptr().cast(),
+            len,
+            room,
+        )
+    };
+    usize::try_from(len).map_err(|_| EIO)
+}
+
+#[cfg(not(all(CONFIG_LZ4_COMPRESS, CONFIG_LZ4_DECOMPRESS)))]
+fn lz4_compress(_: &[u8], _: &mut [u8], _: &mut [u8]) -> Result<usize> {
+    Err(ENOENT)
+}
+
+#[cfg(not(all(CONFIG_LZ4_COMPRESS, CONFIG_LZ4_DECOMPRESS)))]
+fn lz4_decompress(_: &[u8], _: &mut [u8]) -> Result<usize> {
+    Err(ENOENT)
 }

@@ -8,6 +8,7 @@
 //! written, or freed, read as zeroes. The other files are triggers.
 
 use crate::bindings;
+use crate::compat::user_slice;
 use crate::compress::Compressor;
 use crate::debugfs::{Entry, Fops};
 use crate::error::len_errno;
@@ -22,7 +23,6 @@ use kernel::prelude::*;
 use kernel::rbtree::RBTree;
 use kernel::str::CString;
 use kernel::sync::Arc;
-use kernel::uaccess::UserSlice;
 
 const BLOCK: u64 = PAGE_SIZE as u64;
 /// Bytes that can be addressed: 2^44, 16 TiB.
@@ -53,7 +53,7 @@ impl Data {
             pool,
             blocks: RBTree::new(),
             size: 0,
-            compressor: Compressor::new(kernel::c_str!("lz4"))?,
+            compressor: Compressor::new()?,
             plain: KVec::from_elem(0, PAGE_SIZE, GFP_KERNEL)?,
         })
     }
@@ -133,7 +133,7 @@ impl Data {
         if end > MAX_SIZE {
             return Err(EFBIG);
         }
-        let mut reader = UserSlice::new(from, len).reader();
+        let mut reader = user_slice(from, len).reader();
         let mut done = 0_usize;
         for (index, range) in pieces(pos, len) {
             let bytes = range.len();
@@ -160,7 +160,7 @@ impl Data {
     /// Reads to the user from `pos`; returns the number of bytes read.
     fn read(&mut self, to: usize, len: usize, pos: u64) -> Result<usize> {
         let left = usize::try_from(self.size.saturating_sub(pos)).unwrap_or(usize::MAX);
-        let mut writer = UserSlice::new(to, len).writer();
+        let mut writer = user_slice(to, len).writer();
         let mut done = 0_usize;
         for (index, range) in pieces(pos, len.min(left)) {
             self.load(index)?;
@@ -184,21 +184,22 @@ impl Data {
         {
             return Err(EBUSY);
         }
-        let mut cursor = self.blocks.cursor_front();
-        while let Some(at) = cursor {
-            let (&index, _) = at.current();
+        let mut from = Some(0_u64);
+        while let Some(index) = from.and_then(|from| self.next_block(from)) {
             if chosen(index) {
-                let (next, node) = at.remove_current();
-                let (_, block) = node.to_key_value();
-                // SAFETY: Taken out of the tree, so it is freed once.
-                unsafe { Pool::free(self.pool.as_arc_borrow(), block.handle) }?;
-                cursor = next;
-            } else {
-                cursor = at.move_next();
+                if let Some(block) = self.blocks.remove(&index) {
+                    self.free_block(&block)?;
+                }
             }
+            from = index.checked_add(1);
             crate::page::cond_resched();
         }
         Ok(())
+    }
+
+    /// The first stored block from `from` on.
+    fn next_block(&mut self, from: u64) -> Option<u64> {
+        Some(*self.blocks.cursor_lower_bound(&from)?.current().0)
     }
 
     fn drop_all(&mut self) -> Result {
@@ -292,7 +293,8 @@ fn pause() -> bool {
 /// Calls `act` on the data under its mutex.
 fn with<R>(act: impl FnOnce(&mut Data) -> Result<R>) -> Result<R> {
     let state = State::get().ok_or(ENODEV)?;
-    act(state.data().lock().as_mut().ok_or(ENODEV)?)
+    let data: &mut Option<Data> = &mut state.data().lock();
+    act(data.as_mut().ok_or(ENODEV)?)
 }
 
 /// What a trigger does; the number is the private data of its inode.
@@ -373,7 +375,7 @@ impl Files {
             ],
             GFP_KERNEL,
         )?;
-        let pool = state.add_pool(CString::try_from_fmt(kernel::fmt!("data"))?)?;
+        let pool = state.add_pool(CString::try_from_fmt(format_args!("data"))?)?;
         match Data::new(pool.clone()) {
             Ok(data) => *state.data().lock() = Some(data),
             Err(error) => {

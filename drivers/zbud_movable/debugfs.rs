@@ -29,7 +29,7 @@ impl Fops {
     /// `operations`, owned by this module.
     pub(crate) fn new(operations: bindings::file_operations) -> Self {
         Self(bindings::file_operations {
-            owner: crate::THIS_MODULE.as_ptr().cast(),
+            owner: bindings::this_module(),
             ..operations
         })
     }
@@ -68,7 +68,13 @@ impl Entry {
     ) -> Entry {
         // SAFETY: By the safety requirements.
         Self(unsafe {
-            bindings::debugfs_create_file(name.as_char_ptr().cast(), mode, self.0, data, &fops.0)
+            bindings::zbm_debugfs_create_file(
+                name.as_char_ptr().cast(),
+                mode,
+                self.0,
+                data,
+                &fops.0,
+            )
         })
     }
 }

@@ -34,6 +34,7 @@ impl Handle {
     }
 
     /// The inverse of `raw`; 0 is none.
+    #[cfg_attr(not(CONFIG_ZPOOL), allow(dead_code))]
     pub(crate) fn from_raw(raw: usize) -> Option<Self> {
         NonZeroUsize::new(raw).map(Self)
     }

@@ -3,30 +3,58 @@
  * What bindgen reads to make bindings_generated.rs; bindings.list says what of
  * it is used.
  */
-#include <linux/crypto.h>
 #include <linux/debugfs.h>
 #include <linux/err.h>
 #include <linux/fs.h>
 #include <linux/gfp.h>
 #include <linux/kobject.h>
+#include <linux/lz4.h>
+#include <linux/memory.h>
 #include <linux/migrate.h>
+#include <linux/miscdevice.h>
 #include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/mount.h>
+#include <linux/pseudo_fs.h>
 #include <linux/seq_file.h>
 #include <linux/sysfs.h>
 #include <linux/workqueue.h>
+#ifdef CONFIG_ZPOOL
 #include <linux/zpool.h>
+#endif
 
 #include "helpers.h"
 
 /* bindgen does not evaluate these macros by itself. */
 const gfp_t ZBM_GFP_KERNEL = GFP_KERNEL;
-/* For pool pages when no user of the pool says otherwise. */
-const gfp_t ZBM_GFP_PAGE = GFP_HIGHUSER_MOVABLE | __GFP_NOWARN;
+/*
+ * For pool pages when no user of the pool says otherwise. As with zswap, the cpuset
+ * of who stores is preferred, but it is the pool that says where pages may be. No
+ * process is killed for them.
+ */
+const gfp_t ZBM_GFP_PAGE = (GFP_HIGHUSER_MOVABLE & ~__GFP_HARDWALL) |
+			   __GFP_RETRY_MAYFAIL | __GFP_NOWARN;
+/*
+ * For a page on the node that someone asked for, and no other. Who asked may be
+ * confined to other nodes, the pool is not his. One round of reclaim for each page
+ * at most, and no OOM killer.
+ */
+const gfp_t ZBM_GFP_THIS_NODE = (GFP_HIGHUSER_MOVABLE & ~__GFP_HARDWALL) |
+				__GFP_THISNODE | __GFP_NORETRY | __GFP_NOWARN;
 /* Allowed for pages that can move, never for a table. */
 const gfp_t ZBM_GFP_ZONE_BITS = __GFP_HIGHMEM | __GFP_MOVABLE;
-const unsigned int ZBM_WQ_MEM_RECLAIM = WQ_MEM_RECLAIM;
+const gfp_t ZBM_GFP_ZERO = __GFP_ZERO;
+/* Freeing goes on under memory pressure; where it runs is no matter. */
+const unsigned int ZBM_WQ_FLAGS = WQ_MEM_RECLAIM | WQ_UNBOUND;
 const unsigned long ZBM_PAGE_SIZE = PAGE_SIZE;
+const unsigned long ZBM_MEM_ONLINE = MEM_ONLINE;
+const unsigned long ZBM_MEM_OFFLINE = MEM_OFFLINE;
+const unsigned int ZBM_MAX_NUMNODES = MAX_NUMNODES;
 const unsigned int ZBM_O_TRUNC = O_TRUNC;
+const unsigned int ZBM_FMODE_WRITE = (__force unsigned int)FMODE_WRITE;
+const int ZBM_MISC_DYNAMIC_MINOR = MISC_DYNAMIC_MINOR;
+const vm_fault_t ZBM_VM_FAULT_SIGBUS = VM_FAULT_SIGBUS;
+const vm_fault_t ZBM_VM_FAULT_LOCKED = VM_FAULT_LOCKED;
+const unsigned int ZBM_LZ4_MEM_COMPRESS = LZ4_MEM_COMPRESS;
 const unsigned int ZBM_O_APPEND = O_APPEND;
 const unsigned long long ZBM_MAX_LFS_FILESIZE = MAX_LFS_FILESIZE;

@@ -2,8 +2,8 @@
 
 //! What is written to a file of ours: short lines of words.
 
+use crate::compat::user_slice;
 use kernel::prelude::*;
-use kernel::uaccess::UserSlice;
 
 /// Longer input is refused.
 const MAX: usize = 64;
@@ -23,7 +23,7 @@ impl Input {
     pub(crate) fn read(from: usize, len: usize) -> Result<Self> {
         let mut bytes = [0; MAX];
         let into = bytes.get_mut(..len).ok_or(EINVAL)?;
-        UserSlice::new(from, len).reader().read_slice(into)?;
+        user_slice(from, len).reader().read_slice(into)?;
         Ok(Self { bytes, len })
     }
 
@@ -33,15 +33,23 @@ impl Input {
     ///
     /// `EINVAL` for anything else, and for what is not text.
     pub(crate) fn words<const N: usize>(&self) -> Result<[Option<&str>; N]> {
-        let bytes = self.bytes.get(..self.len).ok_or(EINVAL)?;
-        let text = core::str::from_utf8(bytes).map_err(|_| EINVAL)?;
-        let mut split = text.split_ascii_whitespace();
-        let words = core::array::from_fn(|_| split.next());
-        if split.next().is_some() || !words.first().is_some_and(Option::is_some) {
-            return Err(EINVAL);
-        }
-        Ok(words)
+        words(self.bytes.get(..self.len).ok_or(EINVAL)?)
     }
+}
+
+/// The words of `bytes`, if there is at least one and at most `N`.
+///
+/// # Errors
+///
+/// `EINVAL` for anything else, and for what is not text.
+pub(crate) fn words<const N: usize>(bytes: &[u8]) -> Result<[Option<&str>; N]> {
+    let text = core::str::from_utf8(bytes).map_err(|_| EINVAL)?;
+    let mut split = text.split_ascii_whitespace();
+    let words = core::array::from_fn(|_| split.next());
+    if split.next().is_some() || !words.first().is_some_and(Option::is_some) {
+        return Err(EINVAL);
+    }
+    Ok(words)
 }
 
 /// A decimal number.

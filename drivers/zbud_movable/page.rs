@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Host pages of a pool: `struct page`, its lock, and who it says it belongs to.
+//! Host pages of a pool: `struct page`, references, its lock.
 
 use crate::bindings;
-use crate::movable;
-use crate::pool::Pool;
-use crate::zbud::{DescId, Frame, Nid};
+use crate::node_list::nodemask;
+use crate::zbud::{Frame, Nid, NodeSet};
 use core::ptr::NonNull;
-use kernel::sync::{Arc, ArcBorrow};
+use kernel::ffi::c_int;
 
 const _: () = assert!(crate::zbud::PAGE_SIZE == bindings::ZBM_PAGE_SIZE);
 
@@ -24,8 +23,8 @@ pub(crate) fn local_node() -> Nid {
 ///
 /// Points to the `struct page` of an order-0 page of the direct mapping. The
 /// page is kept in existence by a reference of the pool (while a descriptor
-/// names it and L is held), of the core (in the movable operations), or by an
-/// owning [`PageRef`].
+/// names it and L is held), of the core (in its callbacks), or by an owning
+/// [`PageRef`].
 #[derive(Clone, Copy)]
 pub(crate) struct HostPage(NonNull<bindings::page>);
 
@@ -50,7 +49,7 @@ impl HostPage {
         Self(unsafe { NonNull::new_unchecked(page) })
     }
 
-    fn as_ptr(self) -> *mut bindings::page {
+    pub(crate) fn as_ptr(self) -> *mut bindings::page {
         self.0.as_ptr()
     }
 
@@ -81,34 +80,23 @@ impl HostPage {
         unsafe { bindings::zbm_trylock_page(self.as_ptr()) }
     }
 
+    /// Whether the host has taken the page to move it. Stable under its lock.
+    pub(crate) fn is_isolated(self) -> bool {
+        // SAFETY: Valid by the type invariant.
+        unsafe { bindings::zbm_page_isolated(self.as_ptr()) }
+    }
+
+    /// Whether the machine says that its memory is broken.
+    pub(crate) fn is_poisoned(self) -> bool {
+        // SAFETY: Valid by the type invariant.
+        unsafe { bindings::zbm_page_poisoned(self.as_ptr()) }
+    }
+
     /// Takes a reference, so that the page outlives L.
     pub(crate) fn get(self) -> PageRef {
         // SAFETY: Valid by the type invariant, so its count is not zero.
         unsafe { bindings::zbm_get_page(self.as_ptr()) };
         PageRef(self)
-    }
-
-    /// The pool and descriptor the page says it belongs to.
-    ///
-    /// # Safety
-    ///
-    /// The page lock is held and stays so while the result is used; the page is
-    /// movable by [`movable::OPS`].
-    pub(crate) unsafe fn owner<'a>(self) -> Option<(ArcBorrow<'a, Pool>, DescId)> {
-        // SAFETY: Valid by the type invariant; the fields are stable under the page lock.
-        let (pool, index) = unsafe {
-            (
-                bindings::zbm_page_owner(self.as_ptr()).cast::<Pool>(),
-                bindings::zbm_page_index(self.as_ptr()),
-            )
-        };
-        let id = u32::try_from(index).ok().and_then(DescId::from_raw)?;
-        if pool.is_null() {
-            return None;
-        }
-        // SAFETY: `set_movable` put a reference on the pool there, and
-        // `clear_movable` takes it away under the page lock.
-        Some((unsafe { ArcBorrow::from_raw(pool) }, id))
     }
 
     /// Copies bytes `offset..offset + len` to the same place of `dst`.
@@ -142,6 +130,37 @@ impl PageRef {
         // direct mapping since 64-bit kernels have no high memory.
         let page = unsafe { HostPage::from_raw(bindings::zbm_alloc_page(gfp)) };
         page.map(PageRef)
+    }
+
+    /// The same from one of `nodes`, as near to this CPU as can be. What the
+    /// caller's memory policy says is no matter; `gfp` says whether his cpuset is.
+    pub(crate) fn alloc_among(gfp: u32, nodes: &NodeSet) -> Option<Self> {
+        Self::alloc_near(gfp, local_node(), nodemask(nodes))
+    }
+
+    /// The same from node `nid` only. May sleep.
+    pub(crate) fn alloc_on(nid: Nid, gfp: u32) -> Option<Self> {
+        let gfp = gfp | bindings::ZBM_GFP_THIS_NODE;
+        Self::alloc_near(gfp, nid, core::ptr::null())
+    }
+
+    fn alloc_near(gfp: u32, nid: Nid, nodes: *const bindings::nodemask_t) -> Option<Self> {
+        // SAFETY: Any flags are fine, the node is one that is possible, and the
+        // node mask, if any, is valid during the call.
+        let page = unsafe { bindings::zbm_alloc_page_from(gfp, c_int::from(nid.0), nodes) };
+        // SAFETY: As in `alloc`.
+        unsafe { HostPage::from_raw(page) }.map(PageRef)
+    }
+
+    /// The page.
+    pub(crate) fn page(&self) -> HostPage {
+        self.0
+    }
+
+    /// Takes the page lock if nobody has it. Does not sleep.
+    pub(crate) fn try_lock(self) -> Option<LockedPage> {
+        // INVARIANT: The lock was taken just now, the reference is handed over.
+        self.0.try_lock().then(|| LockedPage(self))
     }
 
     /// Takes over a reference, to drop it.
@@ -180,12 +199,14 @@ impl Drop for PageRef {
 pub(crate) struct LockedPage(PageRef);
 
 impl LockedPage {
+    /// The guard of a page whose lock was taken for its holder.
+    ///
     /// # Safety
     ///
-    /// The caller has the page lock and a reference on `page`, and gives up both.
-    pub(crate) unsafe fn adopt(page: HostPage) -> Self {
+    /// The caller has the page lock, and gives it up.
+    pub(crate) unsafe fn of(page: PageRef) -> Self {
         // INVARIANT: By the safety requirements.
-        Self(PageRef(page))
+        Self(page)
     }
 
     /// The page.
@@ -193,27 +214,18 @@ impl LockedPage {
         self.0 .0
     }
 
-    /// Makes it a movable page of `pool` under the name `id` and unlocks it;
-    /// the reference on the page becomes the pool's.
-    pub(crate) fn publish(self, pool: Arc<Pool>, id: DescId) {
-        let page = self.page();
-        // SAFETY: The page lock is held.
-        unsafe { set_movable(page, pool, id) };
-        // SAFETY: The lock is ours, and `self` is forgotten below.
+    /// Unlocks it and leaves the reference to the pool.
+    pub(crate) fn into_pool(self) {
+        let page = self.into_inner();
+        // SAFETY: The lock was this guard's.
         unsafe { bindings::zbm_unlock_page(page.as_ptr()) };
-        core::mem::forget(self);
     }
 
-    /// Makes it no movable page of ours any more and gives back the reference it
-    /// had on its pool. If the core has the page isolated, it sees that the page
-    /// is not movable any more, and only drops its own reference.
-    ///
-    /// # Safety
-    ///
-    /// `publish` made it a movable page of ours.
-    pub(crate) unsafe fn retract(&self) -> Arc<Pool> {
-        // SAFETY: The page lock is held, the rest is the caller's promise.
-        unsafe { clear_movable(self.page()) }
+    /// Takes the guard apart: lock and reference are the caller's now.
+    pub(crate) fn into_inner(self) -> HostPage {
+        let page = self.page();
+        core::mem::forget(self);
+        page
     }
 }
 
@@ -221,42 +233,6 @@ impl Drop for LockedPage {
     fn drop(&mut self) {
         // SAFETY: The lock is held by this guard. The reference goes after.
         unsafe { bindings::zbm_unlock_page(self.page().as_ptr()) };
-    }
-}
-
-/// Makes `page` movable, as the page of `pool` with the descriptor `id`. The
-/// page keeps the reference on its pool.
-///
-/// # Safety
-///
-/// The page lock is held, the pool has a reference on the page, and the page is
-/// not movable yet.
-pub(crate) unsafe fn set_movable(page: HostPage, pool: Arc<Pool>, id: DescId) {
-    // SAFETY: Page and operations are valid, the lock is held. `OPS` is a
-    // static that outlives every movable page: see `Pool::drain`.
-    unsafe {
-        bindings::zbm_set_page_owner(
-            page.as_ptr(),
-            Arc::into_raw(pool).cast_mut().cast(),
-            id.raw() as usize,
-        );
-        bindings::__SetPageMovable(page.as_ptr(), &movable::OPS);
-    }
-}
-
-/// Undoes [`set_movable`] and gives back the page's reference on its pool.
-///
-/// # Safety
-///
-/// The page lock is held, and the page is movable by us.
-pub(crate) unsafe fn clear_movable(page: HostPage) -> Arc<Pool> {
-    // SAFETY: Page and operations are valid, the lock is held. The owner is
-    // what `set_movable` put there, and is taken once.
-    unsafe {
-        let pool = bindings::zbm_page_owner(page.as_ptr());
-        bindings::__ClearPageMovable(page.as_ptr());
-        bindings::zbm_set_page_owner(page.as_ptr(), core::ptr::null_mut(), 0);
-        Arc::from_raw(pool.cast::<Pool>())
     }
 }
 
@@ -288,4 +264,10 @@ pub(crate) fn cond_resched() {
 pub(crate) fn short_sleep() {
     // SAFETY: By the contract above.
     unsafe { bindings::zbm_short_sleep() };
+}
+
+/// Whether the caller is being killed.
+pub(crate) fn fatal_signal_pending() -> bool {
+    // SAFETY: Reads flags of the caller.
+    unsafe { bindings::zbm_fatal_signal_pending() }
 }

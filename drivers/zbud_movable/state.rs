@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the module has once: the list of its pools, the worker's queue, the
-//! counters of moves, the debugfs tree. C calls back without a context of ours,
+//! What the module has once: the list of its pools, the mover, the worker's queue,
+//! the counters of moves, the debugfs tree. C calls back without a context of ours,
 //! so it is found through a pointer that is set while the module is in use.
 
 use crate::bindings;
 use crate::data::Data;
 use crate::debugfs;
+use crate::mems::{Change, Mems};
+use crate::migrate::Requests;
+use crate::mover::Mover;
 use crate::pool::Pool;
 use crate::stats::Moves;
+use crate::zbud::NodeSet;
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicPtr, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 use kernel::prelude::*;
 use kernel::str::CString;
 use kernel::sync::{new_mutex, Arc, Mutex};
@@ -40,13 +44,9 @@ unsafe impl Sync for WorkQueue {}
 
 impl WorkQueue {
     fn new() -> Result<Self> {
-        // SAFETY: The name is a C string without format directives.
+        // SAFETY: The name is a C string.
         let queue = unsafe {
-            bindings::alloc_workqueue(
-                c"zbud_movable".as_ptr().cast(),
-                bindings::ZBM_WQ_MEM_RECLAIM,
-                0,
-            )
+            bindings::zbm_alloc_workqueue(c"zbud_movable".as_ptr().cast(), bindings::ZBM_WQ_FLAGS)
         };
         // INVARIANT: Made just now.
         NonNull::new(queue).map(Self).ok_or(ENOMEM)
@@ -72,9 +72,14 @@ struct Registered {
 pub(crate) struct State {
     queue: WorkQueue,
     moves: Moves,
+    mover: Arc<Mover>,
+    mems: Arc<Mems>,
+    /// Whether a change of `mems` moves what is there.
+    memory_migrate: AtomicBool,
+    requests: Requests,
     /// Taken before any L; nothing that a page lock is held for takes it.
     #[pin]
-    pools: Mutex<KVec<Registered>>,
+    pools: Mutex<KVec<Option<Registered>>>,
     /// The module's own pool. Taken before `pools`.
     #[pin]
     data: Mutex<Option<Data>>,
@@ -99,6 +104,39 @@ impl State {
         &self.moves
     }
 
+    pub(crate) fn mover(&self) -> &Mover {
+        &self.mover
+    }
+
+    pub(crate) fn mems(&self) -> &Mems {
+        &self.mems
+    }
+
+    pub(crate) fn memory_migrate(&self) -> &AtomicBool {
+        &self.memory_migrate
+    }
+
+    pub(crate) fn requests(&self) -> &Requests {
+        &self.requests
+    }
+
+    /// Asks for zpages to be placed on `nodes` from now on, `None` for all.
+    pub(crate) fn ask_mems(&self, nodes: Option<NodeSet>) -> Change {
+        self.mems.ask(nodes, |allowed| self.allow(allowed))
+    }
+
+    /// Nodes have got memory, or lost it.
+    pub(crate) fn refresh_mems(&self) {
+        self.mems.refresh(|allowed| self.allow(allowed));
+    }
+
+    fn allow(&self, allowed: &NodeSet) {
+        let pools = self.pools.lock();
+        for one in pools.iter().flatten() {
+            one.pool.allow(allowed);
+        }
+    }
+
     pub(crate) fn data(&self) -> &Mutex<Option<Data>> {
         &self.data
     }
@@ -109,24 +147,29 @@ impl State {
 
     /// Makes a pool and shows it in debugfs. May sleep.
     pub(crate) fn add_pool(&self, name: CString) -> Result<Arc<Pool>> {
-        let pool = Pool::new(name)?;
-        let mut pools = self.pools.lock();
-        pools.reserve(1, GFP_KERNEL)?;
+        let pool = Pool::new(name, self.mover.clone(), self.mems.clone())?;
         let registered = Registered {
             _dir: self.debugfs.add_pool(&pool),
             pool: pool.clone(),
         };
-        pools.push(registered, GFP_KERNEL)?;
+        let mut pools = self.pools.lock();
+        // Whatever changes from here on finds the pool on the list.
+        pool.allow(&self.mems.effective());
+        match pools.iter_mut().find(|one| one.is_none()) {
+            Some(free) => *free = Some(registered),
+            None => pools.push(Some(registered), GFP_KERNEL)?,
+        }
         Ok(pool)
     }
 
     /// Ends a pool whose user has freed all zpages. May sleep.
     pub(crate) fn remove_pool(&self, pool: Arc<Pool>) {
         let mut pools = self.pools.lock();
+        let is_it = |one: &Registered| Arc::ptr_eq(&one.pool, &pool);
         let registered = pools
-            .iter()
-            .position(|one| Arc::ptr_eq(&one.pool, &pool))
-            .and_then(|index| swap_remove(&mut pools, index));
+            .iter_mut()
+            .find(|one| one.as_ref().is_some_and(is_it))
+            .and_then(Option::take);
         drop(pools);
         // Waits for readers of the pool's files.
         drop(registered);
@@ -137,33 +180,39 @@ impl State {
             );
             // Its pages stay movable by us: keep them, and the code they need.
             // SAFETY: The module is in use by the caller.
-            unsafe { bindings::__module_get(crate::THIS_MODULE.as_ptr().cast()) };
+            unsafe { bindings::__module_get(bindings::this_module()) };
             core::mem::forget(pool);
         }
     }
 
+    /// The pools that there are. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(crate) fn pools(&self) -> Result<KVec<Arc<Pool>>> {
+        let pools = self.pools.lock();
+        let mut list = KVec::with_capacity(pools.len(), GFP_KERNEL)?;
+        for one in pools.iter().flatten() {
+            list.push(one.pool.clone(), GFP_KERNEL)?;
+        }
+        Ok(list)
+    }
+
     /// Sums over all pools. May sleep.
     pub(crate) fn sum(&self, of: impl Fn(&Pool) -> u64) -> u64 {
-        self.pools
-            .lock()
-            .iter()
-            .fold(0, |sum, one| sum.wrapping_add(of(&one.pool)))
+        self.fold(|sum, pool| sum.wrapping_add(of(pool)))
     }
-}
 
-/// Takes one element out; the last takes its place.
-fn swap_remove(pools: &mut KVec<Registered>, index: usize) -> Option<Registered> {
-    let last = pools.len().checked_sub(1)?;
-    if index > last {
-        return None;
+    /// The greatest over all pools. May sleep.
+    pub(crate) fn max(&self, of: impl Fn(&Pool) -> u64) -> u64 {
+        self.fold(|max, pool| max.max(of(pool)))
     }
-    pools.swap(index, last);
-    // SAFETY: The element is within bounds, and never seen again once the
-    // length is shorter.
-    unsafe {
-        let registered = core::ptr::read(pools.as_ptr().add(last));
-        pools.set_len(last);
-        Some(registered)
+
+    fn fold(&self, with: impl Fn(u64, &Pool) -> u64) -> u64 {
+        let pools = self.pools.lock();
+        let pools = pools.iter().flatten();
+        pools.fold(0, |so_far, one| with(so_far, &one.pool))
     }
 }
 
@@ -174,10 +223,16 @@ impl Owner {
     /// Sets the state up; from now on [`State::get`] finds it.
     pub(crate) fn new() -> Result<Self> {
         let (queue, moves) = (WorkQueue::new()?, Moves::new(nodes())?);
+        let mover = Mover::choose()?;
+        let mems = Mems::new()?;
         let state = KBox::pin_init(
             pin_init!(State {
                 queue,
                 moves,
+                mover,
+                mems,
+                memory_migrate: AtomicBool::new(false),
+                requests: Requests::new(),
                 pools <- new_mutex!(KVec::new(), "zbud_movable::State::pools"),
                 data <- new_mutex!(None, "zbud_movable::State::data"),
                 debugfs: debugfs::Root::new(),

@@ -34,6 +34,8 @@ pub(crate) struct Events {
     pub(crate) migrated: Counter,
     /// Moves refused, to be tried again, because a zpage was mapped.
     pub(crate) migrate_busy: Counter,
+    /// Pages that moved because an administrator asked for it.
+    pub(crate) user_moved: Counter,
     /// Pages that the core isolated and gave back unmoved.
     pub(crate) putback: Counter,
     /// Pages whose last zpage went while someone had the page lock.
@@ -48,6 +50,7 @@ pub(crate) static EVENTS: Events = Events {
     isolate_refused: Counter::new(),
     migrated: Counter::new(),
     migrate_busy: Counter::new(),
+    user_moved: Counter::new(),
     putback: Counter::new(),
     deferred_frees: Counter::new(),
     alloc_failed: Counter::new(),

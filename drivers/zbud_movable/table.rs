@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! The kernel's [`Table`]: a two-level tree of pages that finds a leaf by its
-//! number, as a page table finds a page. Look-ups take no lock.
+//! number, as a page table finds a page. Look-ups take no lock. The leaves of all
+//! pools are numbered together: their numbers say where their pages are in the
+//! page cache, for the mover that keeps them there.
 //!
 //! Leaves come and go under L ([`Leaves::install`], [`Leaves::take`]); the
 //! pages of the upper level stay until the pool goes (8 bytes for 85 zbud pages).
@@ -16,8 +18,7 @@ use kernel::prelude::*;
 const MID_SHIFT: u32 = 9;
 const MID_ENTRIES: usize = 1 << MID_SHIFT;
 
-/// One page of pointers to leaves. An entry is null (never used), a leaf, or,
-/// with bit 0 set, a link to the next number that is free for use again.
+/// One page of pointers to leaves; null where there is none.
 pub(crate) struct Mid([AtomicPtr<Leaf>; MID_ENTRIES]);
 
 const _: () = assert!(core::mem::size_of::<Mid>() == crate::zbud::PAGE_SIZE);
@@ -62,11 +63,6 @@ impl<T: PageContent> TablePage<T> {
         page
     }
 
-    fn get(&self) -> &T {
-        // SAFETY: The page is ours and holds a `T` by the type invariant.
-        unsafe { self.0.as_ref() }
-    }
-
     /// # Safety
     ///
     /// `page` came from `into_raw`, once.
@@ -83,21 +79,49 @@ impl<T: PageContent> Drop for TablePage<T> {
     }
 }
 
+/// A leaf's number, which no other leaf of any pool has. Dropping it gives it
+/// back: not under L.
+struct Number(u32);
+
+impl Number {
+    /// The lowest that is free; below `end`. May sleep if `gfp` says so.
+    fn new(end: u32, gfp: u32) -> Result<Self> {
+        // SAFETY: Any flags are fine.
+        let number =
+            unsafe { bindings::zbm_leaf_number_get(end, gfp & !bindings::ZBM_GFP_ZONE_BITS) };
+        u32::try_from(number).map(Self).map_err(|_| ENOMEM)
+    }
+
+    fn into_raw(self) -> u32 {
+        let number = self.0;
+        core::mem::forget(self);
+        number
+    }
+}
+
+impl Drop for Number {
+    fn drop(&mut self) {
+        // SAFETY: Ours, given back once.
+        unsafe { bindings::zbm_leaf_number_put(self.0) };
+    }
+}
+
 /// A leaf that was taken out of the table. Dropping it frees its page: not under L.
-pub(crate) struct TakenLeaf(#[allow(dead_code)] TablePage<Leaf>);
+#[allow(dead_code, reason = "kept to be dropped, the number last")]
+pub(crate) struct TakenLeaf(TablePage<Leaf>, Number);
 
 /// What is needed to add a leaf, allocated before L is taken. What `install`
 /// does not use is freed with it: not under L.
 pub(crate) struct Growth {
-    leaf: Option<TablePage<Leaf>>,
+    leaf: Option<(TablePage<Leaf>, Number)>,
     mid: Option<TablePage<Mid>>,
 }
 
 impl Growth {
-    /// Room for one leaf. May sleep if `gfp` says so.
-    pub(crate) fn new(gfp: u32) -> Result<Self> {
+    /// Room for one leaf of `table`. May sleep if `gfp` says so.
+    pub(crate) fn new(table: &Leaves, gfp: u32) -> Result<Self> {
         Ok(Self {
-            leaf: Some(TablePage::new(gfp)?),
+            leaf: Some((TablePage::new(gfp)?, Number::new(table.end(), gfp)?)),
             mid: None,
         })
     }
@@ -109,51 +133,16 @@ impl Growth {
     }
 }
 
-/// Which leaf numbers are free. L protects it.
-pub(crate) struct Numbers {
-    /// Numbers from here on were never used.
-    fresh: u32,
-    /// First of those that were and are free again, linked through their entries.
-    reuse: Option<u32>,
-}
-
-impl Numbers {
-    pub(crate) const fn new() -> Self {
-        Self {
-            fresh: 0,
-            reuse: None,
-        }
-    }
-}
-
 /// The table of one pool.
 ///
 /// # Invariants
 ///
 /// - A non-null entry of `mids` is a [`TablePage`] of ours and never changes.
-/// - An untagged, non-null entry of a mid is a [`TablePage`] of ours.
+/// - A non-null entry of a mid is a [`TablePage`] of ours, its number a [`Number`].
 pub(crate) struct Leaves {
     mids: KVVec<AtomicPtr<Mid>>,
     /// No leaf has this number or a higher one. Changes under L.
     bound: AtomicU32,
-}
-
-/// The leaf that an entry holds, if it holds one.
-#[inline]
-fn leaf_of(entry: *mut Leaf) -> Option<NonNull<Leaf>> {
-    NonNull::new(entry).filter(|leaf| leaf.as_ptr() as usize & 1 == 0)
-}
-
-/// What stands in the entry of a number that is free again.
-fn free_entry(next: Option<u32>) -> *mut Leaf {
-    // CAST: 64-bit kernels; numbers are below 2^24, so `next + 1` fits twice.
-    let link = next.map_or(0, |next| next as usize + 1);
-    ((link << 1) | 1) as *mut Leaf
-}
-
-/// The inverse of `free_entry`.
-fn next_free(entry: *mut Leaf) -> Option<u32> {
-    u32::try_from(entry as usize >> 1).ok()?.checked_sub(1)
 }
 
 impl Leaves {
@@ -175,6 +164,12 @@ impl Leaves {
         })
     }
 
+    /// No leaf can have this number or a higher one.
+    fn end(&self) -> u32 {
+        // CAST: at most DescId::MAX_LEAVES and a bit, see `new`.
+        ((self.mids.len() << MID_SHIFT) as u32).min(DescId::MAX_LEAVES)
+    }
+
     fn mid(&self, number: u32) -> Option<&AtomicPtr<Mid>> {
         // CAST: 32 bits fit.
         self.mids.get((number >> MID_SHIFT) as usize)
@@ -194,9 +189,9 @@ impl Leaves {
     ///
     /// # Errors
     ///
-    /// `ENOMEM` when the table is full; `EAGAIN` when it wants a mid too.
-    pub(crate) fn install(&self, numbers: &mut Numbers, growth: &mut Growth) -> Result<u32> {
-        let number = numbers.reuse.unwrap_or(numbers.fresh);
+    /// `EAGAIN` when it wants a mid too.
+    pub(crate) fn install(&self, growth: &mut Growth) -> Result<u32> {
+        let number = growth.leaf.as_ref().ok_or(ENOMEM)?.1 .0;
         let mid = self.mid(number).ok_or(ENOMEM)?;
         if mid.load(Ordering::Relaxed).is_null() {
             let page = growth.mid.take().ok_or(EAGAIN)?;
@@ -204,27 +199,24 @@ impl Leaves {
             mid.store(page.into_raw(), Ordering::Release);
         }
         let entry = self.entry(number).ok_or(ENOMEM)?;
-        let leaf = growth.leaf.take().ok_or(ENOMEM)?;
-        if numbers.reuse.is_some() {
-            numbers.reuse = next_free(entry.load(Ordering::Relaxed));
-        } else {
-            numbers.fresh = numbers.fresh.saturating_add(1);
-            self.bound.store(numbers.fresh, Ordering::Relaxed);
-        }
-        // INVARIANT: A page of ours; it is aligned, so bit 0 is clear.
+        let (leaf, number) = growth.leaf.take().ok_or(ENOMEM)?;
+        let number = number.into_raw();
+        let bound = self.leaves().max(number.saturating_add(1));
+        self.bound.store(bound, Ordering::Relaxed);
+        // INVARIANT: A page and a number of ours.
         entry.store(leaf.into_raw(), Ordering::Release);
         Ok(number)
     }
 
     /// Takes a leaf out that the pool does not need any more. Under L.
-    pub(crate) fn take(&self, numbers: &mut Numbers, number: u32) -> Option<TakenLeaf> {
+    pub(crate) fn take(&self, number: u32) -> Option<TakenLeaf> {
         let entry = self.entry(number)?;
-        let leaf = leaf_of(entry.load(Ordering::Relaxed))?;
-        entry.store(free_entry(numbers.reuse), Ordering::Relaxed);
-        numbers.reuse = Some(number);
+        let leaf = NonNull::new(entry.load(Ordering::Relaxed))?;
+        entry.store(core::ptr::null_mut(), Ordering::Relaxed);
         // SAFETY: By the type invariant the leaf is a page of ours, and it was
         // replaced, so it is taken once.
-        Some(TakenLeaf(unsafe { TablePage::from_raw(leaf) }))
+        let leaf = unsafe { TablePage::from_raw(leaf) };
+        Some(TakenLeaf(leaf, Number(number)))
     }
 }
 
@@ -232,7 +224,7 @@ impl Table for Leaves {
     #[inline]
     fn leaf(&self, number: u32) -> Option<&Leaf> {
         // Acquire: pairs with `install`, so that the zeroes are seen.
-        let leaf = leaf_of(self.entry(number)?.load(Ordering::Acquire))?;
+        let leaf = NonNull::new(self.entry(number)?.load(Ordering::Acquire))?;
         // SAFETY: A page of ours by the type invariant. It is freed only after
         // `take`, which runs under L for a leaf without live slots and pages:
         // callers look up under L, or have a zpage whose slot or page is there.
@@ -246,19 +238,16 @@ impl Table for Leaves {
 
 impl Drop for Leaves {
     fn drop(&mut self) {
+        for number in 0..self.leaves() {
+            drop(self.take(number));
+        }
         for mid in self.mids.iter() {
             let Some(mid) = NonNull::new(mid.load(Ordering::Relaxed)) else {
                 continue;
             };
             // SAFETY: A page of ours by the type invariant; nobody else has
             // `self` any more, so it is taken once.
-            let mid = unsafe { TablePage::from_raw(mid) };
-            for entry in mid.get().0.iter() {
-                if let Some(leaf) = leaf_of(entry.load(Ordering::Relaxed)) {
-                    // SAFETY: As above.
-                    drop(unsafe { TablePage::from_raw(leaf) });
-                }
-            }
+            drop(unsafe { TablePage::from_raw(mid) });
         }
     }
 }

@@ -23,10 +23,10 @@ unsafe impl Sync for Registration {}
 
 impl Registration {
     /// From now on zswap can use pools of type `zbud_movable`.
-    pub(crate) fn new(module: &'static ThisModule) -> Result<Self> {
+    pub(crate) fn new() -> Result<Self> {
         let driver = bindings::zpool_driver {
             type_: c"zbud_movable".as_ptr().cast_mut().cast(),
-            owner: module.as_ptr().cast(),
+            owner: bindings::this_module(),
             create: Some(create),
             destroy: Some(destroy),
             malloc_support_movable: true,

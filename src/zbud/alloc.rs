@@ -48,7 +48,8 @@ pub enum Freed {
 impl<N: AsRef<[NodeLists]> + AsMut<[NodeLists]>> Lists<N> {
     /// Puts a zpage beside the one it fits best: into the page with the fewest
     /// free chunks that suffice, on node `nid` if there is one, else on the
-    /// first node that has one. Under L. O(1) in the size of the pool.
+    /// first node that has one; on [allowed](Lists::allow) nodes only. Under L.
+    /// O(1) in the size of the pool.
     ///
     /// `None` when it fits nowhere: [`insert`](Lists::insert) a page.
     ///
@@ -111,6 +112,68 @@ impl<N: AsRef<[NodeLists]> + AsMut<[NodeLists]>> Lists<N> {
     ) -> Result<Stored<'t>, Error> {
         self.node(nid)?;
         let (id, home) = self.take_descriptor(table)?;
+        self.fill(table, (id, home), frame, nid, len)
+    }
+
+    /// Takes a descriptor for a page that is to be inserted later by
+    /// [`insert_reserved`](Lists::insert_reserved), for movers that must know
+    /// its name before. Under L.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoDescriptor`]: add a leaf and try again.
+    pub fn reserve<T: Table>(&mut self, table: &T) -> Result<DescId, Error> {
+        let (id, desc) = self.take_descriptor(table)?;
+        desc.set_state(State::Reserved);
+        Ok(id)
+    }
+
+    /// Gives back what [`reserve`](Lists::reserve) took; returns a leaf to take
+    /// out of the table, as [`Released::leaf`]. Under L.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Stale`] when it is not reserved; nothing has changed then.
+    pub fn unreserve<T: Table>(&mut self, table: &T, id: DescId) -> Result<Option<u32>, Error> {
+        let desc = Self::reserved(table, id)?;
+        self.give_descriptor(table, id, desc)
+    }
+
+    /// [`insert`](Lists::insert) with a descriptor that was reserved. Under L
+    /// and the page lock.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Stale`] when it is not reserved; [`Error::BadNode`]. Nothing has
+    /// changed then.
+    pub fn insert_reserved<'t, T: Table>(
+        &mut self,
+        table: &'t T,
+        id: DescId,
+        frame: Frame,
+        nid: Nid,
+        len: Len,
+    ) -> Result<Stored<'t>, Error> {
+        self.node(nid)?;
+        let home = Self::reserved(table, id)?;
+        self.fill(table, (id, home), frame, nid, len)
+    }
+
+    fn reserved<T: Table>(table: &T, id: DescId) -> Result<&Descriptor, Error> {
+        let desc = table.descriptor(id).map_err(|_| Error::Stale)?;
+        desc.is(State::Reserved).then_some(desc).ok_or(Error::Stale)
+    }
+
+    /// Makes a descriptor that is nobody's that of a page with one zpage.
+    #[inline]
+    fn fill<'t, T: Table>(
+        &mut self,
+        table: &'t T,
+        (id, home): (DescId, &'t Descriptor),
+        frame: Frame,
+        nid: Nid,
+        len: Len,
+    ) -> Result<Stored<'t>, Error> {
         home.set_page(Some(frame), nid);
         let half = home.place(id, Buddy::First, len)?;
         home.set_state(State::Unbuddied);

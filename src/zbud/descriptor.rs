@@ -14,6 +14,9 @@ use super::slot::Slot;
 /// | from      | to        | by                                                  |
 /// | --------- | --------- | --------------------------------------------------- |
 /// | Free      | Unbuddied | `insert`: a new page with one zpage                 |
+/// | Free      | Reserved  | `reserve`, for a page to come                       |
+/// | Reserved  | Unbuddied | `insert_reserved`: here it is                       |
+/// | Reserved  | Free      | `unreserve`: it does not come                       |
 /// | Unbuddied | Buddied   | `pair`: a second zpage joins                        |
 /// | Buddied   | Unbuddied | `free` of one of the two                            |
 /// | Unbuddied | Free      | `free` of the last, page lock (P) free              |
@@ -34,6 +37,8 @@ pub enum State {
     Moving = 3,
     /// No zpage left; on the deferred list until someone has the page lock.
     Empty = 4,
+    /// Describes no page yet; on no list.
+    Reserved = 5,
 }
 
 impl State {
@@ -44,6 +49,7 @@ impl State {
             Self::Buddied,
             Self::Moving,
             Self::Empty,
+            Self::Reserved,
         ]
         .into_iter()
         .find(|&state| state as u8 == raw)

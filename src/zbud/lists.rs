@@ -8,6 +8,7 @@ use super::descriptor::{Descriptor, State};
 use super::error::Error;
 use super::id::{DescId, Nid};
 use super::leaf::{Leaf, Table, NONE};
+use super::node_set::NodeSet;
 use super::primitive::Ordering;
 
 /// The unbuddied pages of one node, and what the pool has on that node.
@@ -19,6 +20,8 @@ pub struct NodeLists {
     pages: u64,
     zpages: u64,
     unbuddied_pages: u64,
+    /// Whether zpages may be put there.
+    allowed: bool,
 }
 
 const _: () = assert!(NCHUNKS == u64::BITS as usize);
@@ -38,6 +41,7 @@ impl NodeLists {
             pages: 0,
             zpages: 0,
             unbuddied_pages: 0,
+            allowed: true,
         }
     }
 
@@ -56,9 +60,13 @@ impl NodeLists {
         self.unbuddied_pages
     }
 
-    /// The fewest free chunks, `chunks` at least, that some page has. O(1).
+    /// The fewest free chunks, `chunks` at least, that some page has to which a
+    /// zpage may be added. O(1).
     #[inline]
     pub(super) fn best_fit(&self, chunks: usize) -> Option<usize> {
+        if !self.allowed {
+            return None;
+        }
         // A zpage of a whole page fits beside nothing: the shift has no result.
         let fitting = self.occupied & u64::MAX.checked_shl(u32::try_from(chunks).ok()?)?;
         // CAST: below 64.
@@ -187,6 +195,15 @@ impl<N: AsRef<[NodeLists]> + AsMut<[NodeLists]>> Lists<N> {
     /// What the pool has on each node; index = node id.
     pub fn nodes(&self) -> &[NodeLists] {
         self.nodes.as_ref()
+    }
+
+    /// From now on zpages are put beside others on the nodes of `allowed` only.
+    /// Under L. Where new host pages come from is the caller's matter.
+    pub fn allow(&mut self, allowed: &NodeSet) {
+        for (index, node) in self.nodes.as_mut().iter_mut().enumerate() {
+            let nid = u16::try_from(index).map(Nid);
+            node.allowed = nid.is_ok_and(|nid| allowed.contains(nid));
+        }
     }
 
     /// Whether [`Lists::insert`] would find a free descriptor.

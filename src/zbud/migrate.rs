@@ -17,21 +17,17 @@ use super::slot::Slot;
 /// What of a page is to be copied, to the same places in the new page.
 pub type Extents = [Option<Extent>; 2];
 
-/// How a move ends.
+/// How a move ends: the pool gives the old page up and keeps the new one.
 #[must_use]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Finish {
-    /// The zpages are in the new page now; the pool gives the old one up and
-    /// keeps the new one.
-    Moved {
-        /// The node they were on.
-        from: Nid,
-    },
-    /// All zpages were freed during the copy. The pool has not taken the new
-    /// page; the old one is on the deferred list: let the worker run. The mover
-    /// does not give it up itself, because then the pool, and the mover's code
-    /// with it, could be gone before the mover is done.
-    Emptied,
+pub struct Finish {
+    /// The node the zpages were on.
+    pub from: Nid,
+    /// All zpages were freed during the copy, and the new page is on the
+    /// deferred list: let the worker run. The mover does not give it up itself,
+    /// because then the pool, and the mover's code with it, could be gone
+    /// before the mover is done.
+    pub emptied: bool,
 }
 
 /// The slot that points at a buddy of `desc`, if the buddy is there.
@@ -60,6 +56,27 @@ impl<N: AsRef<[NodeLists]> + AsMut<[NodeLists]>> Lists<N> {
             return Err(Error::Stale);
         }
         Ok(!desc.is(State::Empty) && desc.pins(table) == 0)
+    }
+
+    /// The first page on node `nid` that has zpages or is being moved, among the
+    /// descriptors of leaf `leaf` from `offset` on. Without its frame if it is being
+    /// moved: whoever does that has the page. Under L: take a reference on the page
+    /// before L is dropped.
+    pub fn page_on<T: Table>(
+        &self,
+        table: &T,
+        leaf: u32,
+        offset: usize,
+        nid: Nid,
+    ) -> Option<(DescId, Option<Frame>)> {
+        let descriptors = table.leaf(leaf)?.descriptors().skip(offset);
+        descriptors
+            .filter(|(_, desc)| desc.nid() == nid)
+            .find_map(|(id, desc)| match desc.state()? {
+                State::Unbuddied | State::Buddied => Some((id, desc.frame())),
+                State::Moving => Some((id, None)),
+                State::Free | State::Reserved | State::Empty => None,
+            })
     }
 
     /// Freezes the zpages of page `src` and takes it off its list, so that
@@ -103,7 +120,8 @@ impl<N: AsRef<[NodeLists]> + AsMut<[NodeLists]>> Lists<N> {
     }
 
     /// Ends what [`begin_move`](Lists::begin_move) began, once the extents are
-    /// in page `dst` on node `dst_nid`. Under L and the locks of both pages.
+    /// in page `dst` on node `dst_nid`. Under L and the locks of both pages. A
+    /// mover that could not go through with it names the page they came from.
     ///
     /// # Errors
     ///
@@ -125,22 +143,23 @@ impl<N: AsRef<[NodeLists]> + AsMut<[NodeLists]>> Lists<N> {
         let last = slot_of(table, desc, Buddy::Last)?;
         let zpages = u64::from(first.is_some()).wrapping_add(u64::from(last.is_some()));
         let from = desc.nid();
-        if zpages == 0 {
-            self.link_deferred(table, id, desc)?;
-            return Ok(Finish::Emptied);
-        }
         self.node(from)?.sub(1, zpages);
         desc.set_page(Some(dst), dst_nid);
         let node = self.node(dst_nid)?;
         node.add(1, zpages);
-        if zpages == 2 {
-            desc.set_state(State::Buddied);
-        } else {
-            desc.set_state(State::Unbuddied);
-            node.link(table, id, desc)?;
+        match zpages {
+            0 => self.link_deferred(table, id, desc)?,
+            1 => {
+                desc.set_state(State::Unbuddied);
+                node.link(table, id, desc)?;
+            }
+            _ => desc.set_state(State::Buddied),
         }
         first.into_iter().for_each(Slot::thaw);
         last.into_iter().for_each(Slot::thaw);
-        Ok(Finish::Moved { from })
+        Ok(Finish {
+            from,
+            emptied: zpages == 0,
+        })
     }
 }

@@ -40,7 +40,9 @@ mod id;
 mod leaf;
 mod lists;
 mod migrate;
+mod node_set;
 mod primitive;
+mod remap;
 mod slot;
 mod verify;
 
@@ -52,5 +54,7 @@ pub use id::{DescId, Frame, Half, Nid, Place, SlotId};
 pub use leaf::{Leaf, Table, DESCRIPTORS_PER_LEAF};
 pub use lists::{Lists, NodeLists};
 pub use migrate::{Extents, Finish};
+pub use node_set::{NodeSet, MAX_NODES};
+pub use remap::{Remap, Step};
 pub use slot::Slot;
 pub use verify::{Violation, What};

@@ -136,11 +136,11 @@ impl<N: AsRef<[NodeLists]> + AsMut<[NodeLists]>> Lists<N> {
         let mut used = 0_usize;
         for (id, desc) in leaf.descriptors() {
             let state = desc.state().ok_or(at(What::State, id))?;
-            if state != State::Free {
-                used = used.saturating_add(1);
-                self.verify_page(table, id, desc, state, count)?;
-            } else {
+            used = used.saturating_add(usize::from(state != State::Free));
+            if matches!(state, State::Free | State::Reserved) {
                 check(desc.frame().is_none(), at(What::Frame, id))?;
+            } else {
+                self.verify_page(table, id, desc, state, count)?;
             }
             for half in Half::BOTH {
                 let word = desc.slot(half).word();
@@ -204,7 +204,7 @@ impl<N: AsRef<[NodeLists]> + AsMut<[NodeLists]>> Lists<N> {
             State::Unbuddied => zpages == 1,
             State::Buddied => zpages == 2,
             State::Moving => true,
-            State::Empty | State::Free => zpages == 0,
+            State::Empty | State::Free | State::Reserved => zpages == 0,
         };
         check(expected, at(What::Zpages, id))?;
         count.pages = count.pages.wrapping_add(1);

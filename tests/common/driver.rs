@@ -3,8 +3,8 @@
 //! Does actions to a pool and to the reference, and compares what they say.
 
 use super::host::Holder;
-use super::pool::Pool;
-use super::reference::{Reference, Zpage};
+use super::pool::{Pool, Put};
+use super::reference::{Page, Reference, Zpage};
 use super::{some, Trouble};
 use crate::ensure;
 use std::collections::BTreeSet;
@@ -49,6 +49,10 @@ pub enum Action {
     Finish {
         k: usize,
     },
+    /// Ends the k-th open move where it began: the mover could not go on.
+    Cancel {
+        k: usize,
+    },
     /// Moves the k-th page, or all, one after the other.
     Move {
         k: usize,
@@ -71,6 +75,26 @@ pub enum Action {
     },
     /// A leaf that nobody waits for.
     Grow,
+    /// Reserves a descriptor.
+    Reserve,
+    /// Inserts a page with a zpage of `len` bytes under the k-th of those.
+    Fill {
+        k: usize,
+        len: usize,
+        nid: u16,
+    },
+    /// Gives the k-th of those back.
+    Unreserve {
+        k: usize,
+    },
+    /// Lets zpages be put on the nodes that are set bits only.
+    Allow {
+        nodes: u8,
+    },
+    /// Looks for all pages of a node, as one who wants to move them does.
+    Walk {
+        nid: u16,
+    },
     /// Everything that must be refused, with the k-th of everything.
     Misuse {
         k: usize,
@@ -92,6 +116,7 @@ pub struct World {
     moves: Vec<Open>,
     held: Vec<Frame>,
     looked: Vec<(DescId, Frame)>,
+    reserved: Vec<DescId>,
     /// Leaves added though none was needed.
     spare: usize,
     seed: u8,
@@ -122,6 +147,7 @@ impl World {
             moves: Vec::new(),
             held: Vec::new(),
             looked: Vec::new(),
+            reserved: Vec::new(),
             spare: 0,
             seed: 0,
             reached: BTreeSet::new(),
@@ -190,6 +216,11 @@ impl World {
                     self.finish(&open)?;
                 }
             }
+            Action::Cancel { k } => {
+                if let Some(open) = pick(&mut self.moves, k) {
+                    self.cancel(&open)?;
+                }
+            }
             Action::Move { k, nid, all } => {
                 let mut frames: Vec<_> = self.frame(k).into_iter().collect();
                 if all {
@@ -228,8 +259,59 @@ impl World {
                     self.pool.grow()?;
                 }
             }
+            Action::Reserve => {
+                if self.reserved.len() < 100 {
+                    let id = self.pool.reserve()?;
+                    ensure!(!self.reserved.contains(&id), "{id:?} was reserved twice");
+                    self.reserved.push(id);
+                }
+            }
+            Action::Fill { k, len, nid } => {
+                if let Some(id) = pick(&mut self.reserved, k) {
+                    let put = self.pool.fill(id, Nid(nid), Len::new(len)?)?;
+                    self.put(&put, len, Nid(nid))?;
+                    self.reached.insert("a reserved descriptor got its page");
+                }
+            }
+            Action::Unreserve { k } => {
+                if let Some(id) = pick(&mut self.reserved, k) {
+                    self.pool.unreserve(id)?;
+                }
+            }
+            Action::Allow { nodes } => {
+                let bit = |nid: &Nid| (nodes >> nid.0) & 1 != 0;
+                let allowed = (0..NODES).map(Nid).filter(bit).collect();
+                self.pool.lists.allow(&allowed);
+                self.reference.allowed = Some(allowed);
+            }
+            Action::Walk { nid } => self.walk(Nid(nid))?,
             Action::Misuse { k } => self.misuse(k)?,
         }
+        Ok(())
+    }
+
+    fn walk(&mut self, nid: Nid) -> Result<(), Trouble> {
+        let (lists, table) = (&self.pool.lists, &self.pool.table);
+        let (mut found, mut moving) = (BTreeSet::new(), 0);
+        for leaf in 0..table.leaves() {
+            let mut offset = 0;
+            while let Some((id, frame)) = lists.page_on(table, leaf, offset, nid) {
+                ensure!(id.leaf() == leaf && id.offset() >= offset, "{id:?} again");
+                match frame {
+                    Some(frame) => ensure!(found.insert(frame.address()), "{frame:?} twice"),
+                    None => moving += 1,
+                }
+                offset = id.offset() + 1;
+            }
+        }
+        let expected = self.reference.movable_on(nid);
+        let moves = self.reference.moving_on(nid);
+        ensure!(moving == moves, "{moving} being moved, {moves} are");
+        if moving != 0 {
+            self.reached
+                .insert("a walk met a page that was being moved");
+        }
+        ensure!(found == expected, "{found:?} found, {expected:?} are there");
         Ok(())
     }
 
@@ -242,11 +324,16 @@ impl World {
             "{len:?} went to {:?}, best are {fit:?}",
             put.frame
         );
+        self.put(&put, len.bytes(), nid)
+    }
+
+    /// Fills a zpage that was stored, and notes it.
+    fn put(&mut self, put: &Put, len: usize, nid: Nid) -> Result<(), Trouble> {
         self.seed = self.seed.wrapping_add(1);
-        let bytes = pattern(self.seed, len.bytes());
+        let bytes = pattern(self.seed, len);
         self.pool.write(put.slot, &bytes)?;
         let id = put.slot.desc();
-        self.reference.put(&put, id, nid, bytes)?;
+        self.reference.put(put, id, nid, bytes)?;
         Ok(())
     }
 
@@ -352,23 +439,37 @@ impl World {
     fn finish(&mut self, open: &Open) -> Result<(), Trouble> {
         let page = self.reference.page(open.src)?.clone();
         let finished = self.pool.finish(open.id, open.src, open.dst, open.nid)?;
-        if page.zpages().count() == 0 {
-            self.reference.page(open.src)?.moving = false;
-            let emptied = finished == Finish::Emptied;
-            ensure!(emptied, "moved a page without zpages: {finished:?}");
-            self.reached.insert("a move ended without zpages");
-            return Ok(());
-        }
-        ensure!(
-            finished == Finish::Moved { from: page.nid },
-            "a page of node {:?} said {finished:?}",
-            page.nid
-        );
-        self.reached.insert("a page moved");
+        let emptied = self.finished_right(&page, finished)?;
+        self.reached.insert(match emptied {
+            true => "a move ended without zpages",
+            false => "a page moved",
+        });
         if page.nid != open.nid {
             self.reached.insert("a page moved to another node");
         }
         self.reference.moved(open.src, open.dst, open.nid)
+    }
+
+    fn cancel(&mut self, open: &Open) -> Result<(), Trouble> {
+        let page = self.reference.page(open.src)?.clone();
+        let finished = self.pool.cancel(open.id, open.src, open.dst, page.nid)?;
+        let emptied = self.finished_right(&page, finished)?;
+        self.reached.insert(match emptied {
+            true => "a move was cancelled without zpages",
+            false => "a move was cancelled",
+        });
+        self.reference.page(open.src)?.moving = false;
+        Ok(())
+    }
+
+    /// Whether it ended without zpages.
+    fn finished_right(&self, page: &Page, finished: Finish) -> Result<bool, Trouble> {
+        let right = Finish {
+            from: page.nid,
+            emptied: page.zpages().count() == 0,
+        };
+        ensure!(finished == right, "said {finished:?}, not {right:?}");
+        Ok(right.emptied)
     }
 
     fn work(&mut self, k: usize) -> Result<(), Trouble> {
@@ -417,6 +518,18 @@ impl World {
                 Error::Stale,
             ),
         ];
+        let unreserved = self.reference.pages.values().map(|page| page.id).next();
+        if let Some(id) = unreserved {
+            let fill = lists.insert_reserved(table, id, nowhere, Nid(0), len).err();
+            seen.push((fill, Error::Stale));
+            seen.push((lists.unreserve(table, id).err(), Error::Stale));
+        }
+        if let Some(&id) = self.reserved.first() {
+            let fill = lists.insert_reserved(table, id, nowhere, Nid(NODES), len);
+            let begin = lists.begin_move(table, id, nowhere, Nid(0));
+            seen.push((fill.err(), Error::BadNode));
+            seen.push((begin.err(), Error::Stale));
+        }
         let used = self.reference.pages.iter();
         if let Some((&address, page)) = used.clone().nth(k % used.len().max(1)) {
             let frame = some(Frame::new(address), "frame")?;
@@ -480,6 +593,9 @@ impl World {
     pub fn end(&mut self) -> Result<(), Trouble> {
         while let Some(open) = self.moves.pop() {
             self.finish(&open)?;
+        }
+        while let Some(id) = self.reserved.pop() {
+            self.pool.unreserve(id)?;
         }
         let keys: Vec<u32> = self.reference.zpages.keys().copied().collect();
         for key in keys {

@@ -16,8 +16,8 @@ use loom::sync::{Arc, Mutex, MutexGuard};
 use loom::thread::JoinHandle;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use zbud_movable_core::zbud::{
-    DescId, Descriptor, Error, Finish, Frame, Freed, Len, Lists, Nid, NodeLists, Released, SlotId,
-    Table, PAGE_SIZE,
+    DescId, Descriptor, Error, Frame, Freed, Len, Lists, Nid, NodeLists, Released, SlotId, Table,
+    PAGE_SIZE,
 };
 
 /// What a page holds that is not the pool's (any more).
@@ -280,14 +280,12 @@ impl World {
         }
         let finished =
             lock(&self.lists).finish_move(&self.table, id, Self::frame(dst)?, nid(dst))?;
-        match finished {
-            Finish::Moved { .. } => {
-                to.taken.fetch_add(1, SeqCst);
-                from.give_up();
-                Ok(Moved::Yes)
-            }
-            Finish::Emptied => Ok(Moved::Emptied),
-        }
+        to.taken.fetch_add(1, SeqCst);
+        from.give_up();
+        Ok(match finished.emptied {
+            false => Moved::Yes,
+            true => Moved::Emptied,
+        })
     }
 
     /// Frees a zpage; what the last user wrote must be seen by then.

@@ -101,6 +101,38 @@ impl Pool {
         })
     }
 
+    /// Takes a descriptor for a page to come.
+    pub fn reserve(&mut self) -> Result<DescId, Trouble> {
+        if !self.lists.has_descriptor() {
+            let refused = self.lists.reserve(&self.table).err();
+            ensure!(refused == Some(Error::NoDescriptor), "reserved nothing");
+            self.grow()?;
+        }
+        Ok(self.lists.reserve(&self.table)?)
+    }
+
+    /// Inserts a page under it.
+    pub fn fill(&mut self, id: DescId, nid: Nid, len: Len) -> Result<Put, Trouble> {
+        let frame = self.host.alloc(nid)?;
+        ensure!(self.host.try_lock(frame, Holder::Pool), "a new page locked");
+        let stored = self
+            .lists
+            .insert_reserved(&self.table, id, frame, nid, len)?;
+        ensure!(stored.slot.desc() == id, "inserted under another name");
+        self.host.unlock(frame)?;
+        Ok(Put {
+            slot: stored.slot,
+            frame,
+            joined: false,
+        })
+    }
+
+    /// Gives it back.
+    pub fn unreserve(&mut self, id: DescId) -> Result<(), Trouble> {
+        let leaf = self.lists.unreserve(&self.table, id)?;
+        self.leaf_gone(leaf)
+    }
+
     /// Maps a zpage.
     pub fn map(&self, slot: SlotId) -> Result<Mapping, Error> {
         self.home(slot)?.map(&self.table, slot.half())
@@ -146,7 +178,13 @@ impl Pool {
 
     /// Gives back a page whose lock is held, and drops the lock.
     pub fn gone(&mut self, released: Released) -> Result<(), Trouble> {
-        if let Some(number) = released.leaf {
+        self.leaf_gone(released.leaf)?;
+        self.host.give_up(released.frame)?;
+        self.host.unlock(released.frame)
+    }
+
+    fn leaf_gone(&mut self, leaf: Option<u32>) -> Result<(), Trouble> {
+        if let Some(number) = leaf {
             let leaf = some(self.table.leaf(number), "leaf to give back")?;
             let used = leaf
                 .descriptors()
@@ -154,8 +192,7 @@ impl Pool {
             ensure!(!used, "leaf {number} was given back while in use");
             ensure!(self.table.take(number), "no leaf {number}");
         }
-        self.host.give_up(released.frame)?;
-        self.host.unlock(released.frame)
+        Ok(())
     }
 
     /// Starts a move; the caller has locked `src` and `dst`.
@@ -180,8 +217,7 @@ impl Pool {
             .try_for_each(|extent| self.host.copy(src, dst, extent))
     }
 
-    /// Ends a move and unlocks both pages. One that the pool does not keep goes;
-    /// a source without zpages waits for the worker.
+    /// Ends a move and unlocks both pages. The source goes.
     pub fn finish(
         &mut self,
         id: DescId,
@@ -190,17 +226,23 @@ impl Pool {
         nid: Nid,
     ) -> Result<Finish, Trouble> {
         let finished = self.lists.finish_move(&self.table, id, dst, nid)?;
-        match finished {
-            Finish::Moved { .. } => {
-                self.host.give_up(src)?;
-                self.host.unlock(src)?;
-                self.host.unlock(dst)?;
-            }
-            Finish::Emptied => {
-                self.host.unlock(src)?;
-                self.drop_target(dst)?;
-            }
-        }
+        self.host.give_up(src)?;
+        self.host.unlock(src)?;
+        self.host.unlock(dst)?;
+        Ok(finished)
+    }
+
+    /// Ends a move where it began; the target goes.
+    pub fn cancel(
+        &mut self,
+        id: DescId,
+        src: Frame,
+        dst: Frame,
+        nid: Nid,
+    ) -> Result<Finish, Trouble> {
+        let finished = self.lists.finish_move(&self.table, id, src, nid)?;
+        self.host.unlock(src)?;
+        self.drop_target(dst)?;
         Ok(finished)
     }
 

@@ -5,10 +5,10 @@
 use super::pool::{Pool, Put};
 use super::{some, Trouble};
 use crate::ensure;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use zbud_movable_core::zbud::{
-    Buddy, DescId, Extent, Frame, Freed, Len, Mapping, Nid, SlotId, State, Table, CHUNK_SIZE,
-    NCHUNKS, PAGE_SIZE,
+    Buddy, DescId, Extent, Frame, Freed, Len, Mapping, Nid, NodeSet, SlotId, State, Table,
+    CHUNK_SIZE, NCHUNKS, PAGE_SIZE,
 };
 
 /// A zpage.
@@ -90,6 +90,8 @@ pub struct Reference {
     pub zpages: BTreeMap<u32, Zpage>,
     /// By address.
     pub pages: BTreeMap<usize, Page>,
+    /// Where zpages may be put beside others; anywhere, if nobody said so.
+    pub allowed: Option<NodeSet>,
     keys: u32,
 }
 
@@ -103,8 +105,25 @@ impl Reference {
         some(self.zpages.get(&key), "such zpage")
     }
 
+    /// The pages on a node that could be moved, but for pins.
+    pub fn movable_on(&self, nid: Nid) -> BTreeSet<usize> {
+        let movable = |page: &Page| matches!(page.state(), State::Unbuddied | State::Buddied);
+        self.pages
+            .iter()
+            .filter(|(_, page)| page.nid == nid && movable(page))
+            .map(|(&address, _)| address)
+            .collect()
+    }
+
+    /// How many pages on a node are being moved.
+    pub fn moving_on(&self, nid: Nid) -> usize {
+        let pages = self.pages.values();
+        pages.filter(|page| page.nid == nid && page.moving).count()
+    }
+
     /// The pages a zpage should be put into: those that fit best, on the local
-    /// node if any fits there, else on the first node where one does.
+    /// node if any fits there, else on the first node where one does; on allowed
+    /// nodes only.
     pub fn best_fit(&self, nid: Nid, nodes: u16, chunks: usize) -> Vec<Frame> {
         let free = |page: &Page| {
             let lone = page.state() == State::Unbuddied;
@@ -116,6 +135,7 @@ impl Reference {
         };
         std::iter::once(nid)
             .chain((0..nodes).map(Nid))
+            .filter(|&nid| self.allowed.map_or(true, |allowed| allowed.contains(nid)))
             .map(|nid| {
                 let on_node = |page: &&Page| page.nid == nid;
                 let fitting = |page: &Page| free(page).filter(|&free| free >= chunks);
