@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What can go wrong, in the words of both outputs.
+
+use crate::errno::Errno;
+use crate::exit::Exit;
+use serde::ser::{Serialize, SerializeStruct, Serializer};
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+/// Something went wrong.
+#[derive(Debug)]
+pub enum Error {
+    /// There is no directory of the module's.
+    NotLoaded {
+        /// Where it would be.
+        path: PathBuf,
+    },
+    /// The kernel refused.
+    Os {
+        /// What was tried: "read ...".
+        doing: String,
+        /// What it said.
+        errno: Errno,
+        /// What that means.
+        hint: Option<&'static str>,
+    },
+    /// A file says something else than it should.
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// What should be there.
+        wanted: &'static str,
+        /// The beginning of what is there, printable.
+        got: String,
+    },
+    /// The command line is wrong.
+    Usage(String),
+    /// The output cannot be written.
+    Output(io::Error),
+}
+
+impl Error {
+    /// The kernel refused an access to a file.
+    pub fn os(doing: &str, path: &std::path::Path, error: &io::Error) -> Self {
+        let errno = Errno::of(error);
+        Self::Os {
+            doing: format!("{doing} {}", path.display()),
+            errno,
+            hint: errno.hint(),
+        }
+    }
+
+    /// The kernel refused to have signals handled.
+    pub fn signals(error: &io::Error) -> Self {
+        Self::Os {
+            doing: "handle signals".to_owned(),
+            errno: Errno::of(error),
+            hint: None,
+        }
+    }
+
+    /// The same, and what went wrong before.
+    pub fn after(self, first: &Self) -> Self {
+        match self {
+            Self::Os { doing, errno, hint } => Self::Os {
+                doing: format!("{doing} (after: {first})"),
+                errno,
+                hint,
+            },
+            other => other,
+        }
+    }
+
+    /// With what status to exit.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::NotLoaded { .. } => Exit::NotLoaded,
+            Self::Os { .. } | Self::Format { .. } | Self::Output(_) => Exit::Refused,
+            Self::Usage(_) => Exit::Usage,
+        }
+    }
+
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::NotLoaded { .. } => "not_loaded",
+            Self::Os { .. } => "refused",
+            Self::Format { .. } => "format",
+            Self::Usage(_) => "usage",
+            Self::Output(_) => "output",
+        }
+    }
+
+    fn errno(&self) -> Option<Errno> {
+        match self {
+            Self::Os { errno, .. } => Some(*errno),
+            Self::Output(error) => Some(Errno::of(error)),
+            Self::NotLoaded { .. } | Self::Format { .. } | Self::Usage(_) => None,
+        }
+    }
+
+    fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::NotLoaded { .. } => Some("load it: modprobe zbud_movable"),
+            Self::Os { hint, .. } => *hint,
+            Self::Format { .. } | Self::Usage(_) | Self::Output(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotLoaded { path } => {
+                write!(f, "the module is not loaded: no {}", path.display())
+            }
+            Self::Os { doing, errno, .. } => write!(f, "cannot {doing}: {errno}"),
+            Self::Format { path, wanted, got } => {
+                write!(f, "{} says '{got}', not {wanted}", path.display())
+            }
+            Self::Usage(message) => f.write_str(message),
+            Self::Output(error) => write!(f, "cannot write the output: {error}"),
+        }?;
+        match self.hint() {
+            Some(hint) => write!(f, " ({hint})"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Serialize for Error {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_struct("Error", 4)?;
+        fields.serialize_field("kind", self.kind())?;
+        fields.serialize_field("errno", &self.errno())?;
+        fields.serialize_field("message", &self.to_string())?;
+        fields.serialize_field("hint", &self.hint())?;
+        fields.end()
+    }
+}

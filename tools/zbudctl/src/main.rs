@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `zbudctl`: shows the pools of zbud_movable, moves their pages between NUMA nodes
+//! and verifies them, by way of sysfs and nothing else. Documentation/zbudctl.rst
+//! is its manual.
+
+mod cli;
+mod errno;
+mod error;
+mod exit;
+mod figures;
+mod interrupt;
+mod mems;
+mod migrate;
+mod output;
+mod request;
+mod status;
+mod sysfs;
+mod table;
+mod verify;
+
+use cli::{Cli, Command};
+use error::Error;
+use exit::Exit;
+use output::Output;
+use std::process::ExitCode;
+use sysfs::Sysfs;
+
+fn main() -> ExitCode {
+    let cli = match cli::parse() {
+        Ok(cli) => cli,
+        Err(exit) => return exit,
+    };
+    // It answers by its exit status alone, to the zbudctl that started it.
+    if let Command::Request { knob, value } = &cli.command {
+        return request::perform(&Sysfs::from_env(), *knob, value);
+    }
+    let output = Output::new(cli.json);
+    let exit = run(&cli, output).unwrap_or_else(|error| output.fail(&error));
+    exit.into()
+}
+
+fn run(cli: &Cli, output: Output) -> Result<Exit, Error> {
+    let sysfs = Sysfs::from_env();
+    sysfs.loaded()?;
+    let done = match &cli.command {
+        Command::Status { watch } => status::run(&sysfs, output, *watch),
+        Command::Migrate { from, to } => migrate::run(&sysfs, output, from, to),
+        Command::Mems(args) => mems::run(&sysfs, output, args),
+        Command::Verify => verify::run(&sysfs, output),
+        // main() has seen to it.
+        Command::Request { .. } => Ok(Exit::Success),
+    };
+    // Whatever an access says once the directory has gone: that is the reason.
+    match done {
+        Err(error @ (Error::Os { .. } | Error::Format { .. })) => {
+            sysfs.loaded()?;
+            Err(error)
+        }
+        done => done,
+    }
+}

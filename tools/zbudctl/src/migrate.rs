@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `zbudctl migrate`: moves pages between nodes.
+
+use crate::cli::Knob;
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::output::Output;
+use crate::request;
+use crate::sysfs::Sysfs;
+
+/// Moves, and says how many.
+///
+/// # Errors
+///
+/// Any with which nothing has moved.
+pub fn run(sysfs: &Sysfs, output: Output, from: &str, to: &str) -> Result<Exit, Error> {
+    let outcome = request::run(sysfs, Knob::Migrate, &format!("{from} {to}"))?;
+    output.say(&outcome)?;
+    if let Some(error) = &outcome.error {
+        output.complain(error);
+    }
+    Ok(outcome.exit())
+}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Where results go: text for people, or one line of JSON for each result.
+
+use crate::error::Error;
+use crate::exit::Exit;
+use serde::Serialize;
+use std::fmt::Display;
+use std::io::{self, ErrorKind, Write};
+
+/// How to say things.
+#[derive(Clone, Copy)]
+pub struct Output {
+    json: bool,
+}
+
+/// Whether there is still someone who reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reader {
+    /// There is, as far as one can tell.
+    There,
+    /// The pipe is closed: no error, but no reason to go on.
+    Gone,
+}
+
+#[derive(Serialize)]
+struct Failure<'a> {
+    error: &'a Error,
+}
+
+impl Output {
+    /// To standard output.
+    pub fn new(json: bool) -> Self {
+        Self { json }
+    }
+
+    /// Says `report`: JSON is its fields, text its `Display`.
+    ///
+    /// # Errors
+    ///
+    /// `Output`, but for a closed pipe.
+    pub fn say(self, report: &(impl Serialize + Display)) -> Result<Reader, Error> {
+        let mut text = if self.json {
+            serde_json::to_string(report).map_err(|error| Error::Output(error.into()))?
+        } else {
+            report.to_string()
+        };
+        if !text.ends_with('\n') {
+            text.push('\n');
+        }
+        let mut stdout = io::stdout().lock();
+        match stdout
+            .write_all(text.as_bytes())
+            .and_then(|()| stdout.flush())
+        {
+            Ok(()) => Ok(Reader::There),
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(Reader::Gone),
+            Err(error) => Err(Error::Output(error)),
+        }
+    }
+
+    /// Says something to people only: JSON has it in its fields.
+    pub fn complain(self, message: &dyn Display) {
+        if !self.json {
+            complain(message);
+        }
+    }
+
+    /// Says `error`, and with what status to exit.
+    pub fn fail(self, error: &Error) -> Exit {
+        let said = match (self.json, error) {
+            // What standard output does not take it does not take now either.
+            (false, _) | (true, Error::Output(_)) => None,
+            (true, _) => serde_json::to_string(&Failure { error }).ok(),
+        };
+        match said {
+            // With no one to tell, the exit status has to do.
+            Some(said) => drop(writeln!(io::stdout(), "{said}")),
+            None => complain(error),
+        }
+        error.exit()
+    }
+}
+
+fn complain(message: &dyn Display) {
+    // With no one to tell, the exit status has to do.
+    drop(writeln!(io::stderr(), "zbudctl: {message}"));
+}

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A request to the kernel that moves pages, and what became of it.
+//!
+//! The write is a child's. It takes as long as the move; only a signal that is fatal
+//! ends it early, and who dies of it sees no EINTR, cannot say how far it came, and
+//! cannot put a knob back. So the child dies and this process tells.
+
+use crate::cli::Knob;
+use crate::errno::Errno;
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::interrupt::Interrupts;
+use crate::sysfs::Sysfs;
+use serde::Serialize;
+use std::fmt;
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
+use std::time::Duration;
+
+/// How long to wait for the child at first, and at most; signals are not kept
+/// waiting.
+const SHORTEST: Duration = Duration::from_millis(1);
+const LONGEST: Duration = Duration::from_millis(50);
+
+/// What became of a request.
+#[derive(Debug, Serialize)]
+pub struct Outcome {
+    /// Pages that moved: of this request, if no other ran at about the same time.
+    pub moved: u64,
+    /// Pages that should have moved and did not.
+    pub not_moved: u64,
+    /// Why it ended early.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<Error>,
+}
+
+impl Outcome {
+    /// With what status to exit.
+    pub fn exit(&self) -> Exit {
+        match &self.error {
+            Some(error) => error.exit(),
+            None if self.not_moved != 0 => Exit::NotMoved,
+            None => Exit::Success,
+        }
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} moved, {} not moved", self.moved, self.not_moved)
+    }
+}
+
+/// Writes `value` to `knob`, which moves pages, and waits for the end.
+///
+/// # Errors
+///
+/// Any with which no request has run.
+pub fn run(sysfs: &Sysfs, knob: Knob, value: &str) -> Result<Outcome, Error> {
+    let before = sysfs.number("stats/user_moved")?;
+    let refused = |errno: Errno| Error::Os {
+        doing: format!("write '{value}' to {}", sysfs.path(knob.name()).display()),
+        errno,
+        hint: errno.request_hint(),
+    };
+    let interrupts = Interrupts::new()?;
+    let status = spawn(knob, value)
+        .and_then(|child| wait(child, &interrupts))
+        .map_err(|error| refused(Errno::of(&error)))?;
+    let errno = errno_of(status);
+    if let Some(errno) = errno.filter(|errno| !errno.request_ran()) {
+        return Err(refused(errno));
+    }
+    Ok(Outcome {
+        moved: sysfs.number("stats/user_moved")?.saturating_sub(before),
+        not_moved: sysfs.number("stats/not_moved")?,
+        error: errno.map(refused),
+    })
+}
+
+/// What the child does.
+pub fn perform(sysfs: &Sysfs, knob: Knob, value: &str) -> ExitCode {
+    match sysfs.write(knob.name(), value) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let errno = u8::try_from(Errno::of(&error).0);
+            errno.map_or(ExitCode::FAILURE, ExitCode::from)
+        }
+    }
+}
+
+fn spawn(knob: Knob, value: &str) -> io::Result<Child> {
+    // This very program, also when another was installed in its place.
+    Command::new("/proc/self/exe")
+        .arg0("zbudctl")
+        .args(["request", "--", knob.name(), value])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+}
+
+fn wait(mut child: Child, interrupts: &Interrupts) -> io::Result<ExitStatus> {
+    let mut time = SHORTEST;
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(status);
+        }
+        if interrupts.wait(time) {
+            // The terminal's signals it gets by itself; others it does not.
+            child.kill()?;
+            return child.wait();
+        }
+        time = time.saturating_mul(2).min(LONGEST);
+    }
+}
+
+/// The kernel's answer, in the status of the child.
+fn errno_of(status: ExitStatus) -> Option<Errno> {
+    match status.code() {
+        Some(0) => None,
+        Some(errno) => Some(Errno(errno)),
+        // Killed.
+        None => Some(Errno::EINTR),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{errno_of, Errno, Exit, Outcome};
+    use crate::error::Error;
+    use std::os::unix::process::ExitStatusExt;
+    use std::process::ExitStatus;
+
+    #[test]
+    fn the_childs_status_is_an_errno() {
+        let errno = |raw| errno_of(ExitStatus::from_raw(raw));
+        assert_eq!(errno(0), None);
+        assert_eq!(errno(16 << 8), Some(Errno::EBUSY));
+        assert_eq!(errno(12 << 8), Some(Errno::ENOMEM));
+        // SIGKILL
+        assert_eq!(errno(9), Some(Errno::EINTR));
+    }
+
+    #[test]
+    fn an_early_end_matters_more_than_what_stayed() {
+        let outcome = |not_moved, errno: Option<Errno>| {
+            let error = errno.map(|errno| Error::Os {
+                doing: "write".to_owned(),
+                errno,
+                hint: None,
+            });
+            Outcome {
+                moved: 1,
+                not_moved,
+                error,
+            }
+            .exit()
+        };
+        assert_eq!(outcome(0, None), Exit::Success);
+        assert_eq!(outcome(1, None), Exit::NotMoved);
+        assert_eq!(outcome(1, Some(Errno::ENOMEM)), Exit::Refused);
+        assert_eq!(outcome(0, Some(Errno::EINTR)), Exit::Refused);
+    }
+}

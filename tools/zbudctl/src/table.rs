@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A table as numastat(8) prints it: a label, then right-aligned columns.
+
+use crate::status::LABEL;
+use std::fmt;
+
+/// No column is narrower.
+const NARROWEST: usize = 12;
+
+/// Rows of cells. Columns are as wide as their widest cell.
+#[derive(Default)]
+pub struct Table {
+    rows: Vec<(String, Vec<String>)>,
+}
+
+impl Table {
+    /// Adds a row.
+    pub fn row(&mut self, label: &str, cells: impl IntoIterator<Item = String>) {
+        let cells = cells.into_iter().collect();
+        self.rows.push((label.to_owned(), cells));
+    }
+
+    /// Puts a row without a label first.
+    pub fn head(&mut self, cells: impl IntoIterator<Item = String>) {
+        let cells = cells.into_iter().collect();
+        self.rows.insert(0, (String::new(), cells));
+    }
+
+    fn width(&self, column: usize) -> usize {
+        let cells = self.rows.iter().filter_map(|(_, cells)| cells.get(column));
+        cells
+            .map(String::len)
+            .fold(NARROWEST, |width, len| width.max(len.saturating_add(1)))
+    }
+}
+
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (label, cells) in &self.rows {
+            write!(f, "{label:<width$}", width = LABEL)?;
+            for (column, cell) in cells.iter().enumerate() {
+                write!(f, "{cell:>width$}", width = self.width(column))?;
+            }
+            writeln!(f)?;
+        }
+        Ok(())
+    }
+}

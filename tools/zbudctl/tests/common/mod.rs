@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the tests of `zbudctl` share: a fake sysfs, and running the tool on it.
+
+#![allow(dead_code, reason = "each test crate uses its part")]
+#![allow(unused_macros, reason = "likewise")]
+
+use serde_json::Value;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::{channel, Receiver};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Why a test fails.
+pub type Trouble = Box<dyn std::error::Error + Send + Sync>;
+/// Nothing that a test waits for takes so long.
+pub const LONG: Duration = Duration::from_secs(30);
+
+/// Fails the test unless the condition holds.
+#[macro_export]
+macro_rules! ensure {
+    ($condition:expr, $($why:tt)+) => {
+        if !$condition {
+            return Err(format!($($why)+).into());
+        }
+    };
+}
+
+/// A directory that looks like /sys, and goes with this value.
+pub struct Tree {
+    /// Where it is.
+    pub root: PathBuf,
+}
+
+impl Tree {
+    /// A pool on nodes 0 and 2 whose figures add up; node 10 has memory and no
+    /// pages, node 3 is only possible.
+    pub fn new() -> Result<Self, Trouble> {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let name = format!(
+            "sys-{}-{}",
+            std::process::id(),
+            NEXT.fetch_add(1, Ordering::Relaxed)
+        );
+        let tree = Self {
+            root: Path::new(env!("CARGO_TARGET_TMPDIR")).join(name),
+        };
+        fs::create_dir_all(tree.root.join("devices/system/node"))?;
+        fs::write(tree.root.join("devices/system/node/has_memory"), "0,2,10\n")?;
+        for (node, figures) in [
+            ("node10", [0, 0, 0, 0, 0]),
+            ("node2", [30, 50, 10, 7, 5]),
+            ("node3", [0, 0, 0, 0, 0]),
+            ("node0", [70, 110, 30, 5, 7]),
+        ] {
+            let names = [
+                "pages",
+                "zpages",
+                "unbuddied_pages",
+                "moved_in",
+                "moved_out",
+            ];
+            for (name, figure) in names.iter().zip(figures) {
+                tree.set(&format!("{node}/{name}"), &format!("{figure}\n"))?;
+            }
+        }
+        for (name, text) in [
+            ("pages", "100\n"),
+            ("zpages", "160\n"),
+            ("stored_bytes", "262144\n"),
+            ("unbuddied_pages", "40\n"),
+            ("mover", "mapping\n"),
+            ("mems", "0,2,10\n"),
+            ("mems_effective", "0,2\n"),
+            ("memory_migrate", "0\n"),
+            ("migrate", ""),
+            ("verify", "ok\n"),
+            ("stats/isolated", "3\n"),
+            ("stats/user_moved", "10\n"),
+            ("stats/not_moved", "0\n"),
+        ] {
+            tree.set(name, text)?;
+        }
+        Ok(tree)
+    }
+
+    /// The path of a file of the module's.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.root.join("kernel/zbud_movable").join(name)
+    }
+
+    /// Makes a file say `text`, from one moment to the next: sysfs's are never empty
+    /// in between.
+    pub fn set(&self, name: &str, text: &str) -> Result<(), Trouble> {
+        let path = self.path(name);
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent)?;
+        }
+        let fresh = self.root.join("fresh");
+        fs::write(&fresh, text)?;
+        Ok(fs::rename(fresh, path)?)
+    }
+
+    /// What a file says.
+    pub fn get(&self, name: &str) -> Result<String, Trouble> {
+        Ok(fs::read_to_string(self.path(name))?)
+    }
+
+    /// Puts something else in the place of a file.
+    pub fn link(&self, name: &str, to: &str) -> Result<(), Trouble> {
+        fs::remove_file(self.path(name))?;
+        Ok(std::os::unix::fs::symlink(to, self.path(name))?)
+    }
+
+    /// Makes a file one that waits: each side for the other.
+    pub fn fifo(&self, name: &str) -> Result<PathBuf, Trouble> {
+        let path = self.path(name);
+        fs::remove_file(&path)?;
+        let made = Command::new("mkfifo").arg(&path).status()?;
+        ensure!(made.success(), "mkfifo failed");
+        Ok(path)
+    }
+
+    /// Plays the kernel for one request: `knob` takes a write, and `user_moved` says
+    /// 10 before and `after` after. Sends what was written.
+    pub fn kernel(&self, knob: &str, after: &'static str) -> Result<Receiver<String>, Trouble> {
+        let moved = self.fifo("stats/user_moved")?;
+        let knob = self.fifo(knob)?;
+        let (tell, told) = channel();
+        thread::spawn(move || -> Result<(), Trouble> {
+            fs::write(&moved, "10\n")?;
+            let written = fs::read_to_string(&knob)?;
+            // What is read back.
+            fs::remove_file(&knob)?;
+            fs::write(&knob, "0-1\n")?;
+            fs::write(&moved, after)?;
+            Ok(tell.send(written)?)
+        });
+        Ok(told)
+    }
+
+    /// The tool, about to be run here.
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_zbudctl"));
+        command.args(args).env("ZBUDCTL_SYSFS", &self.root);
+        command.stdin(Stdio::null());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    /// Runs the tool.
+    pub fn run(&self, args: &[&str]) -> Result<Ran, Trouble> {
+        finish(self.command(args).spawn()?)
+    }
+}
+
+impl Drop for Tree {
+    fn drop(&mut self) {
+        drop(fs::remove_dir_all(&self.root));
+    }
+}
+
+/// What the tool said.
+#[derive(Debug)]
+pub struct Ran {
+    /// Its exit status; `None` if a signal ended it.
+    pub code: Option<i32>,
+    /// Standard output.
+    pub out: String,
+    /// Standard error.
+    pub err: String,
+}
+
+impl Ran {
+    /// Its output as one line of JSON.
+    pub fn json(&self) -> Result<Value, Trouble> {
+        ensure!(
+            self.out.ends_with('\n') && self.out.lines().count() == 1,
+            "not one line: {self:?}"
+        );
+        Ok(serde_json::from_str(&self.out)?)
+    }
+
+    /// Fails unless it is an error with this status, said as errors are.
+    pub fn failed(&self, code: i32, with: &str) -> Result<(), Trouble> {
+        ensure!(self.code == Some(code), "not status {code}: {self:?}");
+        ensure!(self.out.is_empty(), "output: {self:?}");
+        ensure!(
+            self.err.starts_with("zbudctl: ") && self.err.contains(with),
+            "no '{with}': {self:?}"
+        );
+        Ok(())
+    }
+}
+
+/// Waits for the end of the tool.
+pub fn finish(mut child: Child) -> Result<Ran, Trouble> {
+    let start = Instant::now();
+    // What it says fits into a pipe.
+    while child.try_wait()?.is_none() {
+        if start.elapsed() > LONG {
+            child.kill()?;
+            return Err(format!("it hangs: {:?}", child.wait_with_output()?).into());
+        }
+        thread::sleep(Duration::from_millis(2));
+    }
+    let output = child.wait_with_output()?;
+    Ok(Ran {
+        code: output.status.code(),
+        out: String::from_utf8(output.stdout)?,
+        err: String::from_utf8(output.stderr)?,
+    })
+}
+
+/// Sends a signal once the process handles it.
+pub fn signal(child: &Child, name: &str, number: u8) -> Result<(), Trouble> {
+    let start = Instant::now();
+    loop {
+        let status = fs::read_to_string(format!("/proc/{}/status", child.id()))?;
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+        let caught = u64::from_str_radix(caught.ok_or("no SigCgt")?.trim(), 16)?;
+        // Bit 0 is signal 1.
+        if ((caught << 1) >> number) & 1 == 1 {
+            break;
+        }
+        ensure!(start.elapsed() < LONG, "SIG{name} is not handled: {status}");
+        thread::sleep(Duration::from_millis(2));
+    }
+    let script = format!("kill -{name} {}", child.id());
+    let sent = Command::new("sh").args(["-c", &script]).status()?;
+    ensure!(sent.success(), "kill failed");
+    Ok(())
+}
