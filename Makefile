@@ -5,7 +5,8 @@
 # For everything else `make` alone prints what there is. kbuild itself reads
 # Kbuild, never this file.
 
-KERNEL ?= release
+# One of those that scripts/kernel/build knows; the tests have several by default.
+kernel = $(or $(KERNEL),release)
 IN_ROOT := scripts/in-root
 
 ifdef KDIR
@@ -33,35 +34,57 @@ endif
 
 help:
 	@echo 'make demo            show it: pool pages move between nodes, and holes close'
-	@echo 'make test            all tests; T="NAME..." for some, KERNEL=debug under KASAN and lockdep'
-	@echo 'make test-long       all tests, and those that take long, with more rounds'
+	@echo 'make test            all tests, under 6.12 and the newest stock kernel; T="NAME..." for some,'
+	@echo '                     KERNEL="..." for other kernels, MOVER=mapping or movable_ops for one mover'
+	@echo 'make test-long       all tests, and those that take long, with more rounds, under all kernels'
+	@echo 'make costs           what each mover costs, and zbud, in instructions'
 	@echo 'make vm              a root shell in a guest that has the module loaded'
 	@echo 'make lint            formatting and linters only'
-	@echo 'make kernel          build the guest kernel (KERNEL=release or debug), print its directory'
+	@echo 'make kernel          get the guest kernel ready, print its directory'
 	@echo 'make module          build the module for it, print its directory'
+	@echo '    KERNEL=... with any of these: release (6.12, the default), debug (KASAN, lockdep), built here;'
+	@echo '                     stock, stock-7.2, stock-7.3: Debian'\''s unmodified kernels (the newest,'
+	@echo '                     or ZBM_STOCK_VERSION=7.2.12); slot: 7.2 with a free slot, built here'
+	@echo 'make zbudctl         build the command zbudctl, a static binary, print its path'
+	@echo 'make zbudctl-install build it, install it and its manual in PREFIX (/usr/local), under DESTDIR'
 	@echo 'make KDIR=DIR        build the module for the kernel built in DIR, with the tools at hand'
 	@echo 'make KDIR=DIR modules_install'
 	@echo 'make clean           remove build products (the cache: rm -rf ~/.cache/zbud-movable)'
 
+PREFIX ?= /usr/local
+
+test_options = $(addprefix --kernel ,$(KERNEL)) $(addprefix --mover ,$(MOVER))
+
 demo:
-	@$(IN_ROOT) scripts/demo
+	@$(IN_ROOT) scripts/demo --kernel $(kernel)
 
 test:
-	@$(IN_ROOT) scripts/test --kernel $(KERNEL) $(T)
+	@$(IN_ROOT) scripts/test $(test_options) $(T)
 
 test-long:
-	@$(IN_ROOT) scripts/test --long --kernel $(KERNEL) $(T)
+	@$(IN_ROOT) scripts/test --long $(test_options) $(T)
+
+costs:
+	@$(IN_ROOT) scripts/costs
 
 lint:
-	@$(IN_ROOT) scripts/test-host spdx shell fmt clippy clippy-module
+	@$(IN_ROOT) scripts/test-host spdx shell fmt clippy clippy-module sparse checkpatch
 
 vm:
-	@$(IN_ROOT) scripts/vm/shell $(KERNEL)
+	@$(IN_ROOT) scripts/vm/shell $(kernel)
 
 kernel:
-	@$(IN_ROOT) scripts/kernel/build $(KERNEL)
+	@$(IN_ROOT) scripts/kernel/build $(kernel)
 
 module:
-	@$(IN_ROOT) bash -c 'kernel=$$(scripts/kernel/build $(KERNEL)) && scripts/module "$$kernel"'
+	@$(IN_ROOT) bash -c 'kernel=$$(scripts/kernel/build $(kernel)) && scripts/module "$$kernel"'
 
-.PHONY: all modules modules_install clean help demo test test-long lint vm kernel module
+zbudctl:
+	@$(IN_ROOT) scripts/zbudctl
+
+zbudctl-install:
+	@bin=$$($(IN_ROOT) scripts/zbudctl) && \
+	install -D -m 0755 "$$bin" "$(DESTDIR)$(PREFIX)/bin/zbudctl" && \
+	install -D -m 0644 "$$bin.8" "$(DESTDIR)$(PREFIX)/share/man/man8/zbudctl.8"
+
+.PHONY: all modules modules_install clean help demo test test-long costs lint vm kernel module zbudctl zbudctl-install

@@ -5,7 +5,7 @@
 # "skip NAME" in the file $ZBM_RESULTS. Sourced after lib.sh, never run.
 
 # The steps of scripts/test-host, in the order they are run.
-HOST_STEPS=(selfcheck spdx shell fmt clippy clippy-module cargo loom)
+HOST_STEPS=(selfcheck spdx shell fmt clippy clippy-module sparse checkpatch cargo loom)
 export HOST_STEPS
 
 # Whoever starts first owns the file and prints the total; the rest adds to it.

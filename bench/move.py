@@ -1,0 +1,72 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""move.py MOVER: instructions per page that memory offline moves, and bytes that
+the host keeps for a page, inside a guest with two nodes that counts instructions
+instead of time (see zswap.py). Prints KEY=VALUE."""
+
+import os
+import re
+import subprocess
+import sys
+
+TRACING = "/sys/kernel/tracing"
+SYS = "/sys/kernel/zbud_movable"
+DATA = "/sys/kernel/debug/zbud_movable/data"
+BLOCKS = "/sys/devices/system/memory"
+NODE1 = "/sys/devices/system/node/node1"
+
+
+def put(path, text):
+    with open(path, "w") as file:
+        file.write(text)
+
+
+def number(path):
+    with open(path) as file:
+        return int(file.read())
+
+
+def offline(block):
+    command = ["timeout", "20", "bash", "-c", f"echo offline >{BLOCKS}/{block}/state"]
+    return subprocess.run(command, stderr=subprocess.DEVNULL).returncode == 0
+
+
+def node_bytes():
+    """Of the page cache's tree."""
+    with open("/proc/slabinfo") as slabs:
+        for line in slabs:
+            words = line.split()
+            if words[0] == "radix_tree_node":
+                return int(words[1]) * int(words[3])
+    return 0
+
+
+def main():
+    subprocess.run(["modprobe", "zbud_movable", f"mover={sys.argv[1]}"], check=True)
+    blocks = [name for name in os.listdir(NODE1) if re.fullmatch("memory[0-9]+", name)]
+    removable = [block for block in blocks if offline(block)]
+    for block in removable:
+        put(f"{BLOCKS}/{block}/state", "online_movable")
+    before = node_bytes()
+    # Incompressible: each block is a page.
+    subprocess.run(["numactl", "--cpunodebind=1", "--membind=1", "dd", "if=/dev/urandom", f"of={DATA}",
+                    "bs=1M", "count=32", "status=none"], check=True)
+    pages = number(f"{SYS}/pages")
+    print(f"bytes={(node_bytes() - before) / pages + 4096 / 85:.1f}")
+
+    moved = number(f"{SYS}/stats/migrated")
+    put(f"{TRACING}/set_ftrace_filter", "migrate_pages")
+    put(f"{TRACING}/function_profile_enabled", "1")
+    gone = [block for block in removable if offline(block)]
+    put(f"{TRACING}/function_profile_enabled", "0")
+    moved = number(f"{SYS}/stats/migrated") - moved
+    spent = 0.0
+    for cpu in range(os.cpu_count()):
+        with open(f"{TRACING}/trace_stat/function{cpu}") as stat:
+            spent += sum(float(line.split()[2]) for line in stat if "migrate_pages" in line)
+    if not gone or not moved:
+        sys.exit("no block of node 1 went offline, or no page moved")
+    print(f"moved={moved}\nmove={spent * 1000 / moved:.0f}")
+
+
+main()
