@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # zbm-timeout: 240
+# zbm-mover: -
 #
 # Whatever is written to the knobs, or asked of the files, in error is refused
 # with the errno that is meant for it, and nothing has changed: after each
@@ -17,14 +18,15 @@ need_file "$DATA"
 scratch
 real_data "$SCRATCH/data" 1
 # 256 blocks and a hole of 4: 250 to 253; 10 to 12 are pinned.
-plan 130
+plan 200
 
 put() { printf '%s' "$2" >"$DEBUGFS/$1"; } # put FILE TEXT
 prepare() {
 	dd if="$SCRATCH/data" of="$DATA" bs=1M status=none && put free_every 251 && put pin "10 3"
 }
 snapshot() {
-	cat "$POOL/pages" "$POOL/summary" "$SYS"/{pages,zpages,stored_bytes,unbuddied_pages} "$SYS"/node*/*
+	cat "$POOL/pages" "$POOL/summary" "$SYS"/{pages,zpages,stored_bytes,unbuddied_pages} "$SYS"/node*/* \
+		"$SYS"/{mems,mems_effective,memory_migrate} "$SYS"/stats/{user_moved,not_moved}
 	cksum "$DATA"
 	stat -c %s "$DATA"
 }
@@ -64,6 +66,21 @@ refuses "$DEBUGFS/free_every" ERANGE "$over"
 refuses "$DEBUGFS/free_every" EBUSY 1 11
 refuses "$DEBUGFS/drop" EINVAL " " 0 2 x "1 1" 01 11 "$long"
 refuses "$DEBUGFS/drop" EBUSY 1 $' 1\n'
+
+# --- nodes ---
+
+# 5 is one that this kernel could have, but has not.
+need_not_have() { [[ " $(nodes)" != *" $1 "* ]] || bail "there is a node $1"; }
+need_not_have 5
+page=$(printf '%4096s' '0 0') # the longest that sysfs hands on
+refuses "$SYS/migrate" EINVAL " " $'\n' 0 "0 0 0" "0 x" "x 0" "-1 0" "0 +1" "0 1-0" "0 0x1" "0 ," \
+	", 0" "all" "0 all 0" "0 all:" "0 0-1:2" "0 allx" $'0\xff 0' $'0 0\x010' "$page" "$page $page"
+refuses "$SYS/migrate" ERANGE "0 99999" "99999 0" "0 0-99999" "0 $max" "0 $over" "$over 0" "0 0,$over"
+refuses "$SYS/migrate" ENODEV "0 5" "5 0" "5 5" "0 0,5" "0-5 0"
+refuses "$SYS/mems" EINVAL " " x "0 0" , "1-0" -1 "all 0" "$page"
+refuses "$SYS/mems" ERANGE 99999 "0-99999" "$over"
+refuses "$SYS/mems" ENODEV 5 0,5
+refuses "$SYS/memory_migrate" EINVAL " " 2 x -1 y "0 0" 01 "$over" "$page"
 
 # --- positions of the data file ---
 
@@ -150,7 +167,10 @@ modes() {
 		444 $POOL/summary
 		400 $POOL/pages $POOL/verify
 		444 $SYS/pages $SYS/zpages $SYS/stored_bytes $SYS/unbuddied_pages
-		444 $(echo "$SYS"/node*/* "$SYS"/stats/*)
+		444 $(echo "$SYS"/node*/* "$SYS"/stats/*) $SYS/mover $SYS/mems_effective
+		644 $SYS/mems $SYS/memory_migrate
+		200 $SYS/migrate
+		400 $SYS/verify
 	LIST
 }
 check "modes are as documented" modes
@@ -161,14 +181,15 @@ at_exit "chmod $mode /sys/kernel/debug"
 chmod 755 /sys/kernel/debug
 nobody_is_refused() {
 	local file
-	for file in "$DEBUGFS"/{data,pin,unpin,free_every,drop} "$POOL"/* "$SYS"/pages "$SYS"/stats/*; do
+	for file in "$DEBUGFS"/{data,pin,unpin,free_every,drop} "$POOL"/* "$SYS"/pages "$SYS"/stats/* \
+		"$SYS"/{migrate,mems,memory_migrate}; do
 		! as_nobody tee "$file" <<<1 >/dev/null 2>&1 ||
 			{ echo "could write $file"; return 1; }
 	done
-	for file in "$DEBUGFS"/{data,pin,unpin,free_every,drop} "$POOL"/{pages,verify}; do
+	for file in "$DEBUGFS"/{data,pin,unpin,free_every,drop} "$POOL"/{pages,verify} "$SYS"/{migrate,verify}; do
 		! as_nobody cat "$file" >/dev/null 2>&1 || { echo "could read $file"; return 1; }
 	done
-	for file in "$SYS"/{pages,zpages} "$SYS"/stats/* "$POOL/summary"; do
+	for file in "$SYS"/{pages,zpages,mems,mems_effective,memory_migrate} "$SYS"/stats/* "$POOL/summary"; do
 		as_nobody cat "$file" >/dev/null || { echo "could not read $file"; return 1; }
 	done
 }
@@ -179,14 +200,14 @@ check "nobody: nothing has changed" unchanged
 # Root gets past modes: what cannot be written has no way to be.
 read_only() {
 	local file
-	for file in "$POOL"/{summary,pages,verify} "$SYS"/pages "$SYS"/stats/migrated "$SYS"/node0/pages; do
+	for file in "$POOL"/{summary,pages,verify} "$SYS"/{pages,mems_effective,verify} "$SYS"/stats/migrated "$SYS"/node0/pages; do
 		case $(write_errno "$file" 1) in
 		EINVAL | EIO | EACCES | EPERM) ;;
 		*) echo "$file: $(write_errno "$file" 1)"; return 1 ;;
 		esac
 	done
-	for file in pin unpin free_every drop; do
-		! cat "$DEBUGFS/$file" 2>/dev/null || { echo "could read $file"; return 1; }
+	for file in "$DEBUGFS"/{pin,unpin,free_every,drop} "$SYS/migrate"; do
+		! cat "$file" 2>/dev/null || { echo "could read $file"; return 1; }
 	done
 }
 check "root cannot write counters nor read triggers" read_only
@@ -194,6 +215,14 @@ check "read-only: nothing has changed" unchanged
 
 # --- and what is right works ---
 
+expect_errno "$SYS/migrate" $' 0\t0\n' 0 "migrate with blanks"
+expect_errno "$SYS/migrate" "0,0-0:1/1 all" 0
+expect_errno "$SYS/mems" $'0\n' 0
+is "mems says so" "$(cat "$SYS/mems") $(cat "$SYS/mems_effective")" = "0 0"
+expect_errno "$SYS/mems" all 0
+expect_errno "$SYS/memory_migrate" 1 0
+is "memory_migrate says so" "$(cat "$SYS/memory_migrate")" = 1
+expect_errno "$SYS/memory_migrate" 0 0
 expect_errno "$DEBUGFS/pin" $'10 3\n' 0 "pin with a newline"
 expect_errno "$DEBUGFS/unpin" "  10   3  " 0 "unpin with many blanks"
 expect_errno "$DEBUGFS/pin" "$space64" 0 "pin with 64 characters"

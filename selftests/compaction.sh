@@ -17,7 +17,7 @@ load_module
 need_file "$DATA"
 scratch
 real_data "$SCRATCH/data" "$(pick 40 16)"
-plan 16
+plan 21
 
 # free_huge: free pieces of 2 MiB or more, in units of 2 MiB.
 free_huge() { awk '{ for (i = 14; i <= NF; i++) s += $i * 2 ^ (i - 14) } END { print s + 0 }' /proc/buddyinfo; }
@@ -25,6 +25,14 @@ free_huge() { awk '{ for (i = 14; i <= NF; i++) s += $i * 2 ^ (i - 14) } END { p
 # moved_pfns BEFORE AFTER: how many pages are where none was.
 moved_pfns() { comm -13 "$1" "$2" | wc -l; }
 
+# Short per-CPU lists: what is free is to be seen as free.
+at_exit "echo $(cat /proc/sys/vm/percpu_pagelist_high_fraction) >/proc/sys/vm/percpu_pagelist_high_fraction"
+echo 1000 >/proc/sys/vm/percpu_pagelist_high_fraction
+# Nobody else compacts meanwhile.
+if [ -e /proc/sys/vm/compaction_proactiveness ]; then
+	at_exit "echo $(cat /proc/sys/vm/compaction_proactiveness) >/proc/sys/vm/compaction_proactiveness"
+	echo 0 >/proc/sys/vm/compaction_proactiveness
+fi
 check "stores data all over memory" store_scattered "$SCRATCH/data"
 check "free_every 2" eval "echo 2 >$DEBUGFS/free_every"
 punched "$SCRATCH/data" 2
@@ -53,6 +61,18 @@ is "no page is lost or won" "$(counter pages)" -eq "$pages"
 is "each page stays on its node" "$(cat "$SYS"/node*/pages)" = "$on_node_before"
 check "contents are the same" same_data "$SCRATCH/data"
 check "figures add up after" counters_add_up
+
+# One node only.
+again_with_holes() { store_scattered "$SCRATCH/data" && echo 2 >"$DEBUGFS/free_every"; }
+check "new holes, all over memory" again_with_holes
+pool_pages | sort >"$SCRATCH/before"
+check "compacts node 1" compact_memory 1
+pool_pages | sort >"$SCRATCH/after"
+comm -13 "$SCRATCH/before" "$SCRATCH/after" >"$SCRATCH/moved"
+note "$(wc -l <"$SCRATCH/moved") pages have another frame"
+is "pages of node 1 have other frames" "$(grep -c ' 1$' "$SCRATCH/moved")" -gt 0
+is "those of other nodes have not" "$(grep -vc ' 1$' "$SCRATCH/moved")" -eq 0
+check "contents are the same" same_data "$SCRATCH/data"
 
 # One node at a time, over and over: nothing wears off.
 again() {

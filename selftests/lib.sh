@@ -16,6 +16,8 @@
 # A test's header may say how it is to be run by scripts/test:
 #	# zbm-timeout: SECONDS	its time limit on a release kernel
 #	# zbm-vm: ARGS		arguments for scripts/vm/boot (quoted as in a shell)
+#	# zbm-mover: NAME	it is about that mover, and sees to having it; -: any will do
+#	# zbm-debug: both	under the debug kernel, too, with each mover
 #	# zbm-long		only run by make test-long
 #
 # Exit status, as in kselftest: 0 pass, 1 fail, 4 skip.
@@ -180,12 +182,15 @@ as_nobody() { setpriv --reuid 65534 --regid 65534 --clear-groups --inh-caps=-all
 
 module_loaded() { grep -q "^$MODULE " /proc/modules; }
 
+# modprobe_module [PARAM=VALUE...]: load it, with the mover of $ZBM_MOVER if set.
+modprobe_module() { modprobe "$MODULE" ${ZBM_MOVER:+"mover=$ZBM_MOVER"} "$@"; }
+
 # load_module [PARAM=VALUE...]: end the test if it cannot be loaded; unloaded
 # again when the test ends.
 load_module() {
 	local message
 	if module_loaded; then unload_module || bail "$MODULE is in use"; fi
-	message=$(modprobe "$MODULE" "$@" 2>&1) || {
+	message=$(modprobe_module "$@" 2>&1) || {
 		modinfo "$MODULE" >/dev/null 2>&1 || skip_all "there is no module $MODULE"
 		bail "modprobe $MODULE: $message"
 	}
@@ -193,6 +198,9 @@ load_module() {
 }
 
 unload_module() { modprobe -r "$MODULE"; }
+
+# mover: which one is at work: movable_ops or mapping.
+mover() { cat "$SYS/mover"; }
 
 # counter NAME: the number in the module's sysfs file NAME (as in stats/migrated).
 counter() { cat "$SYS/$1"; }
@@ -262,6 +270,25 @@ nodes() {
 # node_free_kb N
 node_free_kb() { awk '/MemFree:/ { print $4 }' "$NODE_SYS/node$1/meminfo"; }
 
+# occupy_node N KB: leave node N KB free memory, by a process that has the rest, until
+# vacate_node. Short of the watermarks: who fills a node to the brim is killed for it.
+occupy_node() {
+	local said
+	said=$(mktemp)
+	python3 "$(dirname "$0")/occupy.py" "$1" "$2" >"$said" &
+	OCCUPIER=$!
+	at_exit vacate_node
+	wait_until 120 grep -q full "$said"
+	rm "$said"
+}
+
+vacate_node() {
+	[ -n "${OCCUPIER:-}" ] || return 0
+	kill "$OCCUPIER"
+	wait "$OCCUPIER" 2>/dev/null
+	OCCUPIER=''
+}
+
 # node_blocks N: the memory blocks of node N (numbers, ascending).
 node_blocks() {
 	local b
@@ -278,11 +305,9 @@ block_of_pfn() { echo $(($1 * $(getconf PAGESIZE) / $(block_bytes))); }
 
 block_state() { cat "$BLOCK_SYS/memory$1/state"; }
 
-# offline_block BLOCK [SECONDS]: the kernel tries for ever: it gets a limit.
-# Brought back when the test ends.
+# offline_block BLOCK [SECONDS]: brought back when the test ends.
 offline_block() {
-	# shellcheck disable=SC2016 # for the inner shell
-	timeout "${2:-30}" bash -c 'echo offline >"$1"' - "$BLOCK_SYS/memory$1/state" || return
+	ask_offline "$1" "${2:-30}" || return
 	at_exit "online_block $1"
 }
 
@@ -291,13 +316,28 @@ online_block() {
 	[ "$(block_state "$1")" != offline ] || echo "${2:-online}" >"$BLOCK_SYS/memory$1/state"
 }
 
+# hotplug_lock COMMAND...: COMMAND, where CONFIG_DEBUG_VM would have it under
+# a lock: the host's compaction holds memory offline off no more than it holds
+# compaction off, and meets struct pages that are no zone's any more (poisoned,
+# VM_BUG_ON(!zone_spans_pfn) in set_pfnblock_flags_mask, bad_range). Elsewhere the
+# two race, as on any machine.
+hotplug_lock() {
+	if is_debug_kernel; then flock /run/zbm-hotplug "$@"; else "$@"; fi
+}
+
 # compact_memory [NODE]: compact one node, or all.
 compact_memory() {
-	if [ $# = 0 ]; then
-		echo 1 >/proc/sys/vm/compact_memory
-	else
-		echo 1 >"$NODE_SYS/node$1/compact"
-	fi
+	local knob=/proc/sys/vm/compact_memory
+	[ $# = 0 ] || knob=$NODE_SYS/node$1/compact
+	# shellcheck disable=SC2016 # for the inner shell
+	hotplug_lock bash -c 'echo 1 >"$1"' - "$knob"
+}
+
+# ask_offline BLOCK SECONDS: the kernel tries for ever: it gets a limit. The block
+# does not come back by itself.
+ask_offline() {
+	# shellcheck disable=SC2016 # for the inner shell
+	hotplug_lock timeout "$2" bash -c 'echo offline >"$1"' - "$BLOCK_SYS/memory$1/state"
 }
 
 # --- the module's own pool ---
@@ -334,16 +374,19 @@ real_data() {
 # store FILE: FILE, and nothing else, into the pool.
 store() { dd if="$1" of="$DATA" bs=1M status=none; }
 
-# store_scattered FILE: the same, strewn over memory: between each two pieces
-# there is memory that is free in the end. What compaction is made for.
+# store_scattered FILE [NODE]: the same, strewn over memory [of that node]: between
+# each two pieces there is memory that is free in the end. What compaction is made for.
 store_scattered() {
-	python3 - "$1" "$DATA" "$SCRATCH/ballast" "$(awk '/^MemFree:/ { print $2 }' /proc/meminfo)" <<-'PYTHON'
+	local free place=()
+	free=$(awk '/^MemFree:/ { print $2 }' /proc/meminfo)
+	[ -z "${2:-}" ] || free=$(node_free_kb "$2") place=(on_node "$2")
+	"${place[@]}" python3 - "$1" "$DATA" "$SCRATCH/ballast" "$free" <<-'PYTHON' || return
 		import os, sys
-		piece = 128 << 10
+		piece = 64 << 10
 		with open(sys.argv[1], "rb") as source, open(sys.argv[2], "wb", 0) as pool, \
 		        open(sys.argv[3], "wb") as ballast:
 		    pieces = os.fstat(source.fileno()).st_size // piece + 1
-		    step = int(int(sys.argv[4]) * 1024 * 0.4 / pieces)
+		    step = int(int(sys.argv[4]) * 1024 * 0.5 / pieces)
 		    for n in range(pieces):
 		        pool.write(source.read(piece))
 		        os.posix_fallocate(ballast.fileno(), n * step, step)
@@ -402,6 +445,9 @@ counters_add_up() {
 		bytes += $3 + $4
 		zpages += ($3 > 0) + ($4 > 0)
 		unbuddied += ($3 > 0) != ($4 > 0)
+		on["pages", $2]++
+		on["zpages", $2] += ($3 > 0) + ($4 > 0)
+		on["unbuddied_pages", $2] += ($3 > 0) != ($4 > 0)
 		if ($6 != "Buddied" && $6 != "Unbuddied") fail("not at rest: " $0)
 		if ($1 in seen) fail("listed twice: " $0)
 		seen[$1]
@@ -414,7 +460,13 @@ counters_add_up() {
 		next
 	}
 	{ name = FILENAME; sub(".*/", "", name) }
-	FILENAME ~ /\/node[0-9]*\// { node[name] += $1; next }
+	FILENAME ~ /\/node[0-9]*\// {
+		node[name] += $1
+		match(FILENAME, /\/node[0-9]*\//)
+		nid = substr(FILENAME, RSTART + 5, RLENGTH - 6)
+		if (name !~ /^moved/) same(name " of node " nid ": in pages, counter", on[name, nid], $1)
+		next
+	}
 	{ counter[name] = $1 }
 	END {
 		same("pages: in pages, counter", pages, counter["pages"])
@@ -488,10 +540,15 @@ loud() {
 try_offline() {
 	local rc=0
 	quiet
-	# shellcheck disable=SC2016 # for the inner shell
-	timeout "${2:-10}" bash -c 'echo offline >"$1"' - "$BLOCK_SYS/memory$1/state" || rc=$?
+	ask_offline "$1" "${2:-10}" || rc=$?
 	loud
 	return "$rc"
+}
+
+# not_in A B: the words of A that are none of B's.
+not_in() {
+	local word
+	for word in $1; do [[ " $2 " == *" $word "* ]] || echo "$word"; done
 }
 
 # bring_back NODE: all its memory online again, now, of the kind that
@@ -514,6 +571,66 @@ find_removable() {
 	ONLINE_AS=${2:-online}
 	for block in "${REMOVABLE[@]}"; do online_block "$block" "$ONLINE_AS" || return; done
 	[ ${#REMOVABLE[@]} -gt 0 ]
+}
+
+# keep_on: whether what runs in the background is to go on.
+keep_on() { [ -e "$SCRATCH/run" ]; }
+
+# keep_compacting NODE: over and over, as long as keep_on.
+keep_compacting() { while keep_on; do compact_memory "$1"; done; }
+
+# keep_offlining: the blocks of find_removable, away and back, as long as keep_on.
+keep_offlining() {
+	local block
+	while keep_on; do
+		for block in "${REMOVABLE[@]}"; do
+			ask_offline "$block" 3 2>/dev/null
+			online_block "$block" "$ONLINE_AS"
+		done
+		[ ${#REMOVABLE[@]} -gt 0 ] || sleep 1
+	done
+}
+
+# keep_asking REQUEST...: one after the other of `migrate`, as long as keep_on, in the
+# background: ASKER.
+keep_asking() {
+	local request
+	touch "$SCRATCH/run"
+	while keep_on; do
+		for request; do echo "$request" >"$SYS/migrate"; done
+	done 2>/dev/null &
+	ASKER=$!
+	export ASKER # for the test
+}
+
+# --- the pool as a mapping ---
+
+DEVICE=/dev/$MODULE
+export DEVICE
+
+# mapper_start: a process that has /dev/zbud_movable open (see mapper.py), for
+# mapper_do; MAPPER_PID.
+mapper_start() {
+	coproc MAPPER { exec python3 "$(dirname "$0")/mapper.py"; }
+	exec {mapper_out}<&"${MAPPER[0]}" {mapper_in}>&"${MAPPER[1]}"
+	mapper_answer
+}
+
+mapper_answer() {
+	local answer=''
+	read -r answer <&"$mapper_out" || answer="the mapper is gone"
+	[[ $answer == ok* ]] || { echo "mapper: $answer"; return 1; }
+	ANSWER=${answer#ok}
+	ANSWER=${ANSWER# }
+}
+
+# mapper_do COMMAND...: sets ANSWER.
+mapper_do() { echo "$*" >&"$mapper_in" && mapper_answer; }
+
+mapper_stop() {
+	echo quit >&"$mapper_in"
+	wait "$MAPPER_PID"
+	exec {mapper_in}>&- {mapper_out}<&-
 }
 
 # --- zswap ---

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # zbm-timeout: 240
+# zbm-debug: both
 #
 # Everything at once, on all processors: readers compare, writers make holes and
 # fill them, pins come and go, the host compacts, memory goes offline and comes
@@ -28,8 +29,6 @@ blocks=$((size / 4096))
 # The first half only moves and is pinned; the second is written to, too.
 half=$((blocks / 2))
 
-keep_on() { [ -e "$SCRATCH/run" ]; }
-
 # worker NAME FUNCTION: run FUNCTION until the end; it fails if FUNCTION does,
 # and counts how often it was run.
 worker() {
@@ -47,7 +46,7 @@ compactor() { compact_memory; }
 offliner() {
 	local block
 	for block in "${REMOVABLE[@]}"; do
-		timeout 4 bash -c "echo offline >$BLOCK_SYS/memory$block/state" 2>/dev/null
+		ask_offline "$block" 4 2>/dev/null
 		online_block "$block" online_movable || return
 	done
 	[ ${#REMOVABLE[@]} -gt 0 ] || sleep 0.5
@@ -72,10 +71,12 @@ filler() {
 	dd if="$SCRATCH/data" of="$DATA" bs=4K skip=$((RANDOM % half)) seek=$((blocks * 2)) count=1 \
 		conv=notrunc status=none && echo $((blocks * 2 + 1)) >"$DEBUGFS/free_every"
 }
+# At most four pins of the pinner's (two zpages, each twice), and the two readers,
+# each of which has one zpage mapped at a time.
 shower() {
 	pool_is_ok && cat "$POOL/summary" >/dev/null && awk '
 		NR == 1 { next }
-		NF != 6 || $5 > 4 || $3 + $4 > 4096 || $6 !~ /^(Unbuddied|Buddied|Moving|Empty|Deferred)$/ { print; exit 1 }
+		NF != 6 || $5 > 6 || $3 + $4 > 4096 || $6 !~ /^(Unbuddied|Buddied|Moving|Empty|Deferred)$/ { print; exit 1 }
 	' "$POOL/pages"
 }
 # Counters never go back. The previous values are kept in variables.

@@ -23,7 +23,7 @@ check "nothing left in sysfs and debugfs" eval "! ls -d $SYS $DEBUGFS"
 reload() {
 	local i
 	for ((i = 0; i < 10; i++)); do
-		modprobe "$MODULE" && modprobe -r "$MODULE" || return
+		modprobe_module && modprobe -r "$MODULE" || return
 	done
 }
 check "loads and unloads 10 times" reload

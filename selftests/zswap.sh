@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # zbm-timeout: 240
+# zbm-debug: both
 #
 # zswap finds zbud_movable by its name alone and loads it. A process is swapped
 # out into it, by memory pressure of its own making and by order, while the host
@@ -68,7 +69,7 @@ shaker() {
 	while [ -e "$SCRATCH/shake" ]; do
 		compact_memory
 		for block in "${REMOVABLE[@]}"; do
-			timeout 5 bash -c "echo offline >$BLOCK_SYS/memory$block/state" 2>/dev/null
+			ask_offline "$block" 5 2>/dev/null
 			online_block "$block" online_movable
 		done
 	done

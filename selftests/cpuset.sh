@@ -1,0 +1,99 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# zbm-vm: --append cma=64M
+#
+# Steering the host: the cpuset of the one who asks for something decides where the
+# pages go that are moved for it, where the kernel gives the page allocator no set of
+# nodes of its own: then it takes the caller's cpuset.mems (mm/page_alloc.c,
+# prepare_alloc_pages). Soft offline and CMA are like that: the pages stay on their
+# node if the cpuset has it, and go to another if it has not. A request to the pool's own
+# knobs names the nodes, and is not steered.
+
+. "$(dirname "$0")/lib.sh"
+
+need_root
+need_nodes 2
+need_command python3 numactl
+grep -qw cpuset /sys/fs/cgroup/cgroup.controllers 2>/dev/null || skip_all "there is no cpuset controller"
+SOFT=$BLOCK_SYS/soft_offline_page
+need_file $SOFT
+load_module
+need_file "$DATA"
+CGROUP=/sys/fs/cgroup/zbm
+if ! echo +cpuset >/sys/fs/cgroup/cgroup.subtree_control || ! mkdir $CGROUP; then
+	skip_all "no cpuset can be made"
+fi
+at_exit "rmdir $CGROUP"
+scratch
+real_data "$SCRATCH/data" "$(pick 24 12)"
+plan 23
+
+# confined NODES COMMAND: run by bash, in a cpuset with that memory.
+confined() {
+	echo "$1" >"$CGROUP/cpuset.mems" || return
+	# shellcheck disable=SC2016 # for the inner shell
+	bash -c 'echo $$ >"$1/cgroup.procs" && eval "$2"' - "$CGROUP" "$2"
+}
+other() { echo $((1 - $1)); }
+
+# --- soft offline ---
+
+check "stores data from node 1" on_node 1 dd if="$SCRATCH/data" of="$DATA" bs=1M status=none
+for mems in 1 0-1 0; do
+	pfn=$(pool_pages 1 | awk 'NR == 10 { print $1 }')
+	moved=$(counter node0/moved_in)
+	check "soft offline of a page of node 1, cpuset.mems $mems" \
+		confined $mems "echo $((pfn * $(getconf PAGESIZE))) >$SOFT"
+	if [ $mems = 0 ]; then name="it goes to node 0" expected=1; else name="it stays on node 1" expected=0; fi
+	is "$name" "$(($(counter node0/moved_in) - moved)) $(pool_pfns | grep -cx "$pfn")" = "$expected 0"
+done
+check "contents are the same" same_data "$SCRATCH/data"
+
+# --- by hand ---
+
+# It is the request that says where to, not who makes it.
+check "migrate 1 0, cpuset.mems 1" confined 1 "echo '1 0' >$SYS/migrate"
+is "all go to node 0" "$(counter node0/pages)" -eq "$(counter pages)"
+check "mems 1, cpuset.mems 0" confined 0 "echo 1 >$SYS/mems"
+check "stores, cpuset.mems 0" confined 0 "dd if=$SCRATCH/data of=$DATA bs=1M status=none"
+is "all is on node 1" "$(counter node1/pages)" -eq "$(counter pages)"
+check "mems all" eval "echo all >$SYS/mems"
+
+# --- CMA ---
+
+AREA=$(echo /sys/kernel/debug/cma/*reserved*)
+tests=("stores data beside the area" "pool pages are in the area"
+	"CMA allocation, cpuset.mems is the area's node" "none has left the node"
+	"CMA allocation, cpuset.mems is the other node" "pages have gone to the other node"
+	"none is left in what was allocated" "contents are the same" "figures add up")
+if ! [ -e "$AREA/alloc" ]; then
+	for name in "${tests[@]}"; do skip "$name" "this kernel has no CMA area in debugfs"; done
+	finish
+fi
+base=$(cat "$AREA/base_pfn") pages=$(cat "$AREA/count")
+near=''
+for n in $(nodes); do [ ! -e "$NODE_SYS/node$n/memory$(block_of_pfn "$base")" ] || near=$n; done
+far=$(other "$near")
+in_area() { pool_pages | awk -v base="$base" -v n="$pages" '$1 >= base && $1 < base + n' | wc -l; }
+# See cma.sh: the area is used once little else is free.
+echo 1 >"$DEBUGFS/drop"
+occupy_node "$near" $((90 << 10))
+check "${tests[0]}" on_node "$near" dd if="$SCRATCH/data" of="$DATA" bs=1M status=none
+vacate_node
+inside=$(in_area)
+is "${tests[1]}" "$inside" -gt 200
+note "$inside pages in the area, on node $near"
+# Half of it each time.
+moved=$(counter "node$far/moved_in")
+check "${tests[2]}" confined "$near" "echo $((pages / 2)) >$AREA/alloc"
+is "${tests[3]}" "$(counter "node$far/moved_in")" -eq "$moved"
+was=$(in_area)
+check "${tests[4]}" confined "$far" "echo $((pages / 2)) >$AREA/alloc"
+gone=$(($(counter "node$far/moved_in") - moved))
+note "$gone of $was pages went to node $far"
+is "${tests[5]}" "$gone" -gt 0
+is "${tests[6]}" "$(in_area)" -le $((was - gone))
+check "${tests[7]}" same_data "$SCRATCH/data"
+check "${tests[8]}" counters_add_up
+echo "$pages" >"$AREA/free"
+finish

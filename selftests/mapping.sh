@@ -1,0 +1,140 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# zbm-timeout: 240
+# zbm-mover: mapping
+#
+# The pool as a mapping, with the mover mapping: /dev/zbud_movable, read-only, and
+# every system call that moves a process's pages from node to node. Each time all
+# pages of the pool are then where they were asked to be, as the kernel and the
+# pool see it, with their contents as they were. Nothing that makes room in the
+# page cache takes a page away.
+
+. "$(dirname "$0")/lib.sh"
+
+need_root
+need_nodes 2
+need_command python3 numactl migratepages
+ZBM_MOVER=mapping
+load_module
+need_file "$DATA"
+scratch
+real_data "$SCRATCH/data" "$(pick 12 4)"
+plan 54
+
+is "the mover is mapping" "$(mover)" = mapping
+is "the device is root's" "$(stat -c '%a %U %F' $DEVICE)" = "600 root character special file"
+check "stores data from node 0" on_node 0 dd if="$SCRATCH/data" of="$DATA" bs=1M status=none
+pages=$(counter pages)
+is "all pages are on node 0" "$(counter node0/pages)" -eq "$pages"
+
+# mapper_says NAME EXPECTED COMMAND...
+mapper_says() {
+	local name=$1 expected=$2
+	shift 2
+	if mapper_do "$@" >"$ktap_output"; then
+		is "$name" "$ANSWER" = "$expected"
+	else
+		not_ok "$name" "$(cat "$ktap_output")"
+	fi
+}
+check "opens it" mapper_start
+mapper_says "maps each page of the pool" "$pages" map
+mapper_says "refuses to be written to" 9 refused
+mapper_says "has an end" 0 beyond
+lines() { awk -v device="$DEVICE" 'index($0, device) { for (i = 1; i <= NF; i++) if ($i ~ /^N[0-9]+=/) printf "%s ", $i }' "/proc/$MAPPER_PID/numa_maps"; }
+is "numa_maps shows them on node 0" "$(lines)" = "N0=$pages "
+
+# all_on NODE: the pool and the kernel agree.
+all_on() {
+	local here elsewhere listed
+	here=$(counter "node$1/pages") elsewhere=$(counter "node$((1 - $1))/pages")
+	listed=$(pool_pages "$1" | wc -l)
+	[ "$here $elsewhere $listed $(lines)" = "$pages 0 $pages N$1=$pages " ] ||
+		{ echo "$here here, $elsewhere elsewhere, $listed listed, $(lines)"; return 1; }
+}
+# moved_to NODE NAME: after a system call.
+moved_to() {
+	check "$2: all pages are on node $1" all_on "$1"
+	check "$2: contents are the same" same_data "$SCRATCH/data"
+}
+in_before=$(counter node1/moved_in)
+# What else the process has may be anybody's, and stay: the number is no matter.
+check "migrate_pages(2) from 0 to 1" mapper_do migrate 0 1
+moved_to 1 migrate_pages
+is "node 1 counts them as moved in" $(($(counter node1/moved_in) - in_before)) -eq "$pages"
+check "migrate_pages(2) back" mapper_do migrate 1 0
+moved_to 0 "migrate_pages back"
+mapper_says "move_pages(2), query" "$pages" nodes 0
+mapper_says "move_pages(2) to 1" "$pages" move 1
+moved_to 1 move_pages
+mapper_says "mbind(2) with MPOL_MF_MOVE to 0" "$pages" bind 0
+moved_to 0 mbind
+check "migratepages(8) 0 1" migratepages "$MAPPER_PID" 0 1
+moved_to 1 migratepages
+# cpusets: with cgroup v2, a change of cpuset.mems moves what is there.
+CGROUP=/sys/fs/cgroup/zbm
+cpuset() {
+	echo +cpuset >/sys/fs/cgroup/cgroup.subtree_control && mkdir -p "$CGROUP" &&
+		echo 1 >"$CGROUP/cpuset.mems" && echo "$MAPPER_PID" >"$CGROUP/cgroup.procs" &&
+		echo 0 >"$CGROUP/cpuset.mems"
+}
+at_exit "[ ! -d $CGROUP ] || { cat $CGROUP/cgroup.procs >/sys/fs/cgroup/cgroup.procs; rmdir $CGROUP; } 2>/dev/null"
+if grep -qw cpuset /sys/fs/cgroup/cgroup.controllers 2>/dev/null; then
+	check "cpuset.mems from 1 to 0" cpuset
+	check "cpuset: all pages are on node 0" wait_until 10 all_on 0
+else
+	skip "cpuset.mems from 1 to 0" "there is no cpuset controller"
+	skip "cpuset: all pages are on node 0" "there is no cpuset controller"
+fi
+
+# By hand: the pages are taken away from the process, which finds them when it looks.
+check "a write to migrate, 0 to 1" eval "echo '0 1' >$SYS/migrate"
+is "the process has none mapped any more" "$(lines)" = ""
+mapper_says "the process sees what it saw" "$pages" check
+moved_to 1 "migrate in sysfs"
+check "a write to migrate, back" eval "echo '1 0' >$SYS/migrate"
+mapper_says "the process sees what it saw" "$pages" check
+moved_to 0 "migrate in sysfs, back"
+
+# What takes page cache away elsewhere.
+pool_pfns >"$SCRATCH/before"
+mapper_says "MADV_PAGEOUT" 0 out
+mapper_says "the process sees what it saw" "$pages" check
+# From here on nobody has the pages mapped, which would protect them.
+mapper_stop
+check "POSIX_FADV_DONTNEED" python3 "$(dirname "$0")/mapper.py" forget
+drop_caches() { sync && echo 3 >/proc/sys/vm/drop_caches; }
+check "drop_caches" drop_caches
+pool_pfns >"$SCRATCH/after"
+check "not one page has gone" cmp "$SCRATCH/before" "$SCRATCH/after"
+check "the pool has what it had" same_data "$SCRATCH/data"
+# Soft offline evicts clean page cache rather than move it: not ours.
+SOFT=$BLOCK_SYS/soft_offline_page
+if [ -e $SOFT ]; then
+	pfn=$(head -n 1 "$SCRATCH/after")
+	check "soft offline of a page" eval "echo $((pfn * $(getconf PAGESIZE))) >$SOFT"
+	pool_pfns >"$SCRATCH/soft"
+	is "it has another frame" "$(comm -23 "$SCRATCH/after" "$SCRATCH/soft" | tr -d '\n')" = "$pfn"
+	check "soft offline: contents are the same" same_data "$SCRATCH/data"
+else
+	for name in "soft offline of a page" "it has another frame" "soft offline: contents are the same"; do
+		skip "$name" "this kernel has no soft offline"
+	done
+fi
+
+# Pages go under a process that has them mapped, and others come.
+check "opens it again" mapper_start
+mapper_says "maps each page of the pool" "$pages" map
+refused=$(rmmod "$MODULE" 2>&1)
+is "the module is in use while it is mapped" "${refused##* is }" = "in use"
+echo 1 >"$DEBUGFS/drop"
+check "drop leaves no page, though it is mapped" pool_is_empty
+# A block of zeroes becomes a zpage of some bytes. What was in the page before
+# its time is nobody's business.
+drop_caches
+check "stores blocks that take a chunk at each end" dd if=/dev/zero of="$DATA" bs=4K count=400 status=none
+check "maps their pages" mapper_do map
+mapper_says "nothing else is in them" 0 stale
+mapper_stop
+check "the module can be unloaded" wait_until 10 unload_module
+finish

@@ -1,0 +1,103 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# zbm-timeout: 240
+# zbm-mover: mapping
+#
+# Waiting, not losing: a process reads pool pages that it has mapped, over and
+# over, while they are moved back and forth by migrate_pages(2), by compaction
+# and by memory offline, all at once, and while other zpages are stored, read and
+# freed. Each read sees the right bytes; who touches a page that is just moving
+# waits for it (a migration entry) and finds it. The process forks now and then:
+# its children find the pages, too, and none is left waiting.
+
+. "$(dirname "$0")/lib.sh"
+
+need_root
+need_nodes 2
+need_command python3 numactl migratepages timeout
+ZBM_MOVER=mapping
+load_module
+need_file "$DATA"
+find_removable 1 online_movable || note "no memory of node 1 can go offline"
+at_exit 'bring_back 1'
+scratch
+# What does not compress fills its pages: they stay as they are while others come
+# and go. All else is beyond it.
+stable=$(pick 1024 256)
+dd if=/dev/urandom of="$SCRATCH/stable" bs=4K count="$stable" status=none
+real_data "$SCRATCH/data" "$(pick 8 2)"
+blocks=$(($(stat -c %s "$SCRATCH/data") / 4096))
+seconds=$(pick 20 40)
+! is_long || seconds=$((seconds * 6))
+plan 18
+
+check "stores what stays" store "$SCRATCH/stable"
+check "opens the pool" mapper_start
+check "maps it" mapper_do map
+is "each page of it" "$ANSWER" -eq "$stable"
+
+# worker NAME COMMAND...: run COMMAND as long as keep_on; how often is in
+# NAME.result, or what it said when it failed.
+worker() {
+	local name=$1 n=0
+	shift
+	while keep_on; do
+		"$@" >"$SCRATCH/$name.said" 2>&1 || { sed "s/^/failed: /" "$SCRATCH/$name.said" >"$SCRATCH/$name.result"; return; }
+		n=$((n + 1))
+	done
+	echo $n >"$SCRATCH/$name.result"
+}
+# Both ways, so that the pages are always on their way.
+by_system_call() { migratepages "$MAPPER_PID" 0 1 && migratepages "$MAPPER_PID" 1 0; }
+# The same by hand, which takes the pages away from the process each time.
+by_hand() {
+	local errno
+	errno=$(write_errno "$SYS/migrate" "0 1")
+	[ "$errno" = 0 ] && errno=$(write_errno "$SYS/migrate" "1 0")
+	case $errno in 0 | ENOMEM | ENODEV) sleep 0.5 ;; *) echo "$errno"; return 1 ;; esac
+}
+churn() {
+	dd if="$SCRATCH/data" of="$DATA" bs=4K seek="$stable" conv=notrunc status=none &&
+		cmp -n $((blocks * 4096)) -i 0:$((stable * 4096)) "$SCRATCH/data" "$DATA" || return
+	dd if="$SCRATCH/data" of="$DATA" bs=4K seek=$((stable + blocks / 2)) count=$((blocks / 2)) conv=notrunc status=none
+	# Holes that only what comes and goes can have: the numbers are beyond the rest.
+	echo $((stable + RANDOM % blocks + 1)) >"$DEBUGFS/free_every"
+}
+comparer() { cmp -n $((stable * 4096)) "$SCRATCH/stable" "$DATA"; }
+
+moved=$(counter stats/migrated) between=$(node_sum moved_out)
+touch "$SCRATCH/run"
+at_exit "rm -f $SCRATCH/run; wait"
+quiet
+names=(by_system_call by_hand churn comparer pool_is_ok)
+pids=()
+for name in "${names[@]}"; do worker "$name" "$name" & pids+=($!); done
+for node in $(nodes); do keep_compacting "$node" & pids+=($!); done
+keep_offlining & pids+=($!)
+check "the process and its children see the right bytes, at all times" mapper_do watch "$seconds"
+note "read ${ANSWER:-?} times"
+rm "$SCRATCH/run"
+wait "${pids[@]}"
+loud
+bring_back 1
+for name in "${names[@]}"; do
+	result=$(cat "$SCRATCH/$name.result")
+	if [[ $result =~ ^[1-9] ]]; then
+		ok "$name is content"
+		note "$name: $result times"
+	else
+		not_ok "$name is content" "${result:-never ended once}"
+	fi
+done
+moved=$(($(counter stats/migrated) - moved)) between=$(($(node_sum moved_out) - between))
+note "migrated $moved, of these to another node $between; migrate_busy $(counter stats/migrate_busy)"
+is "by hand, too" "$(counter stats/user_moved)" -gt "$stable"
+is "pages moved all the time" "$between" -gt $((stable * 4))
+is "and within their node, too" "$moved" -gt "$between"
+check "nothing is left on its way" mapper_do check
+is "all of the process's pages are still there" "$ANSWER" -eq "$stable"
+mapper_stop
+check "the pool has what it had" comparer
+check "drop leaves no page" eval "echo 1 >$DEBUGFS/drop; pool_is_empty"
+check "the module can be unloaded" wait_until 10 unload_module
+finish

@@ -1,0 +1,140 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# zbm-timeout: 240
+# zbm-vm: --nodes 4 --qemu "-numa dist,src=0,dst=1,val=15 -numa dist,src=0,dst=2,val=20 -numa dist,src=0,dst=3,val=30 -numa dist,src=1,dst=2,val=30 -numa dist,src=1,dst=3,val=20 -numa dist,src=2,dst=3,val=15"
+#
+# The knobs `mems` and `memory_migrate`, on a machine whose nodes are not equally
+# far from each other: zpages are placed on the nodes of `mems` only, on the local
+# one if it is among them, else on the nearest, and not beside others on the rest; nor when
+# these nodes are full and who stores is in reclaim.
+# With memory_migrate a change moves what is there, as it moves the pages of a
+# cpuset. Zswap's pool, made later, keeps to them as well.
+
+. "$(dirname "$0")/lib.sh"
+
+need_root
+need_nodes 4
+need_command python3 numactl
+# Small watermarks, so that it is known when a node is full.
+min_free=$(cat /proc/sys/vm/min_free_kbytes)
+at_exit "echo $min_free >/proc/sys/vm/min_free_kbytes"
+echo 2048 >/proc/sys/vm/min_free_kbytes
+load_module
+need_file "$DATA" "$SYS/mems"
+[ "$(cat "$NODE_SYS/node0/distance")" = "10 15 20 30" ] || skip_all "nodes are not as far from each other as expected"
+scratch
+real_data "$SCRATCH/data" "$(pick 4 2)"
+plan 49
+
+mems() { echo "$1" >"$SYS/mems"; }
+shares() { cat "$SYS"/node[0-3]/pages | tr '\n' ' '; }
+# put CPUNODE: all data anew, from the processors of that node, without a word on
+# memory: the policy is the pool's.
+put() { numactl --cpunodebind="$1" dd if="$SCRATCH/data" of="$DATA" bs=1M status=none; }
+# all_on N: and as it was.
+all_on() {
+	[ "$(counter "node$1/pages")" = "$(counter pages)" ] || { shares; return 1; }
+	[ "$(pool_pages "$1" | wc -l)" = "$(counter pages)" ] && same_data "$SCRATCH/data"
+}
+
+is "at first all nodes are allowed" "$(cat "$SYS/mems") $(cat "$SYS/mems_effective")" = "0-3 0-3"
+is "and a change moves nothing" "$(cat "$SYS/memory_migrate")" = 0
+check "stores on the local node" put 0
+check "stores on the local node" all_on 0
+# FROM NODES WHERE
+while read -r from nodes where why; do
+	check "mems $nodes" mems "$nodes"
+	is "mems $nodes is read back" "$(cat "$SYS/mems") $(cat "$SYS/mems_effective")" = "$nodes $nodes"
+	check "mems $nodes: stores from node $from" put "$from"
+	check "mems $nodes: on node $where, $why" all_on "$where"
+done <<-LIST
+	0 1-3 1 the nearest
+	1 0,2-3 0 the nearest
+	2 0-1,3 3 the nearest
+	3 0-1 1 the nearest
+	1 0-1 1 the local one
+LIST
+
+# Beside others only where it is allowed: what is there stays, and is not added to.
+mems all
+check "a page is half full on node 2" on_node 2 dd if=/dev/zero of="$DATA" bs=4K count=1 status=none
+is "a zero block leaves room" "$(counter unbuddied_pages) $(counter node2/pages)" = "1 1"
+mems 3
+on_node 2 dd if=/dev/zero of="$DATA" bs=4K count=2 seek=1 conv=notrunc status=none
+is "nothing is put beside it when its node is not allowed" \
+	"$(counter node2/zpages) $(counter node3/zpages) $(counter node3/pages)" = "1 2 1"
+mems 2-3
+on_node 3 dd if=/dev/zero of="$DATA" bs=4K count=1 seek=3 conv=notrunc status=none
+is "and it is when it is" "$(counter node2/zpages) $(counter node2/pages)" = "2 1"
+
+# With memory_migrate.
+mems 0-1
+check "stores on node 0" put 0
+numactl --cpunodebind=1 dd if="$SCRATCH/data" of="$DATA" bs=4K count=200 conv=notrunc status=none
+before=$(shares)
+read -r a b _ <<<"$before"
+is "stores on nodes 0 and 1" "$((a > 100 && b > 50))" = 1
+check "mems 2-3 without memory_migrate" mems 2-3
+is "moves nothing" "$(shares)" = "$before"
+mems 0-1
+echo 1 >"$SYS/memory_migrate"
+check "mems 2-3 with memory_migrate" mems 2-3
+is "keeps what was together together" "$(shares)" = "0 0 $a $b "
+check "mems 1-2" mems 1-2
+is "and again, over an overlap" "$(shares)" = "0 $a $b 0 "
+# What lies where it should not have been is brought in, too.
+echo 0 >"$SYS/memory_migrate"
+mems 3
+echo 1 >"$SYS/memory_migrate"
+check "mems 0" mems 0
+is "what had been left elsewhere comes as well" "$(shares)" = "$((a + b)) 0 0 0 "
+is "and is right" "$(same_data "$SCRATCH/data" && counter stats/not_moved)" = 0
+
+# A request that runs already keeps `mems` as it is.
+echo '0 20' >"$DEBUGFS/pin"
+keep_asking '0 1' '1 0'
+busy=''
+for _ in $(seq 100); do
+	errno=$(write_errno "$SYS/mems" 1)
+	[ "$errno" != EBUSY ] || { busy=$(cat "$SYS/mems"); break; }
+	until mems 0 2>/dev/null; do keep_on || break; done
+done
+rm "$SCRATCH/run"
+wait "$ASKER"
+is "while a move is running: EBUSY, and mems as it was" "$busy" = 0
+echo all >"$DEBUGFS/unpin"
+check "mems all" mems all
+is "allows all nodes" "$(cat "$SYS/mems") $(cat "$SYS/mems_effective")" = "0-3 0-3"
+
+if [ -e "$ZSWAP/zpool" ] && [ -b /dev/zram0 ] || modprobe zram 2>/dev/null && [ -e "$ZSWAP/zpool" ]; then
+	zswapped() {
+		mems 3 && echo 1 >"$DEBUGFS/drop" && zswap_start "$MODULE" 128 && hog_start "$SCRATCH/data" "$(pick 64 32)" numactl --membind=0 &&
+			hog_do out && [ "$(counter node3/zpages)" -gt 1000 ] &&
+			[ "$(counter node3/pages)" = "$(counter pages)" ] && hog_do read
+	}
+	check "a pool of zswap's keeps to mems" zswapped
+	moved() {
+		hog_do out && mems 0 && [ "$(counter node0/pages)" = "$(counter pages)" ] &&
+			[ "$(counter node0/zpages)" -gt 1000 ] && hog_do read
+	}
+	check "and is moved by a change" moved
+	# Full: who stores is in reclaim, and the kernel would take any node for it.
+	full() {
+		mems 3 && hog_do read && occupy_node 3 8000 && hog_do out &&
+			note "$(counter node3/pages) pages on node 3, $(counter stats/alloc_failed) stores refused" &&
+			[ "$(counter stats/alloc_failed)" -gt 0 ]
+	}
+	check "what does not fit is refused" full
+	is "and goes nowhere else" "$(shares)" = "0 0 0 $(counter pages) "
+	vacate_node
+	check "contents are the same" hog_do read
+	hog_stop
+	check "zswap ends" zswap_stop
+else
+	for name in "a pool of zswap's keeps to mems" "and is moved by a change" "zswap ends" \
+		"what does not fit is refused" "and goes nowhere else" "contents are the same"; do
+		skip "$name" "this kernel has no zswap that uses zpool"
+	done
+fi
+check "figures add up" counters_add_up
+finish

@@ -1,0 +1,144 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# zbm-timeout: 240
+# zbm-vm: --nodes 4 --mem 1G,slots=1,maxmem=2G --append memhp_default_state=online_movable --qemu "-object memory-backend-ram,id=dimm,size=256M -device pc-dimm,id=dimm0,memdev=dimm,node=3"
+# zbm-debug: both
+#
+# The seam between the host's moves and those by hand, on four processors: requests
+# to `migrate` and changes of `mems` that move what is there, while the kernel
+# compacts all nodes, takes memory offline and, with the mover mapping, moves the pages
+# of a process that has them mapped. Nobody waits for ever, readers always see what
+# they should, and when all is over each page is where the last who moved it put it:
+# the pool, the kernel and the counters agree.
+
+. "$(dirname "$0")/lib.sh"
+
+need_root
+need_nodes 4
+need_command python3 timeout numactl
+load_module
+need_file "$DATA" "$SYS/migrate" /proc/sys/vm/compact_memory
+# The node that loses memory: one where little from the boot is.
+for victim in 3 2 1; do ! find_removable $victim online_movable || break; done
+[ ${#REMOVABLE[@]} -gt 0 ] || note "no memory can go offline"
+at_exit "bring_back $victim"
+scratch
+real_data "$SCRATCH/data" "$(pick 8 3)"
+seconds=$(pick 20 40)
+! is_long || seconds=$((seconds * 6))
+[ "$(mover)" = mapping ] && mapped=1 || mapped=''
+plan 25
+
+blocks=$(($(stat -c %s "$SCRATCH/data") / 4096)) half=$(($(stat -c %s "$SCRATCH/data") / 8192))
+
+# Each runs until the end, counts how often, and how often it was refused.
+worker() {
+	local done=0
+	while keep_on; do
+		"$2" >"$SCRATCH/$1.error" 2>&1 || { echo failed >"$SCRATCH/$1.result"; return; }
+		done=$((done + 1))
+	done
+	echo $done >"$SCRATCH/$1.result"
+}
+# ask FILE VALUE: what may come back is success, that another is at it, or that there
+# is no room on the node that loses memory, or it has none.
+ask() {
+	local errno
+	errno=$(write_errno "$SYS/$1" "$2")
+	echo "$1 $errno" >>"$SCRATCH/answers"
+	case $errno in
+	0 | EBUSY) ;;
+	ENOMEM | ENODEV) [ ${#REMOVABLE[@]} -gt 0 ] ;;
+	*) false ;;
+	esac || { echo "$1 $2: $errno"; return 1; }
+}
+asker() {
+	local sets=("0 1" "1 0" "0-1 1-2" "1-2 2-3" "all 0" "0-3 1,2" "2-3 0-1" "all 1-2" "3 2" "0 3")
+	ask migrate "${sets[RANDOM % ${#sets[@]}]}"
+}
+other() { asker; }
+allower() {
+	local sets=("0-1" "1-2" "2" "all" "0,2" "0-2")
+	ask mems "${sets[RANDOM % ${#sets[@]}]}" && ask memory_migrate $((RANDOM % 2))
+}
+reader() { cmp -n $((half * 4096)) "$SCRATCH/data" "$DATA"; }
+compactor() { compact_memory; }
+offliner() {
+	local block
+	for block in "${REMOVABLE[@]}"; do
+		! ask_offline "$block" 4 2>/dev/null || echo "$block" >>"$SCRATCH/offline"
+		online_block "$block" online_movable || return
+	done
+	[ ${#REMOVABLE[@]} -gt 0 ] || sleep 0.5
+}
+pinner() {
+	local first=$((RANDOM % (half - 60)))
+	echo "$first 50" >"$DEBUGFS/pin" && sleep 0.02 && echo "$first 50" >"$DEBUGFS/unpin"
+}
+writer() {
+	local first=$((half + RANDOM % (half - 70)))
+	echo $((first + 1)) >"$DEBUGFS/free_every" 2>/dev/null
+	dd if="$SCRATCH/data" of="$DATA" bs=4K skip="$first" seek="$first" count=64 conv=notrunc status=none &&
+		dd if="$SCRATCH/data" of="$DATA" bs=4K skip="$half" seek="$half" conv=notrunc status=none &&
+		cmp -n $((half * 4096)) -i $((half * 4096)) "$SCRATCH/data" "$DATA"
+}
+shower() { pool_is_ok && cat "$SYS/verify" "$SYS"/node*/* "$SYS"/stats/* >/dev/null; }
+# With the mover mapping, a process that has the pages of the first half mapped, which
+# are there all the time, wants them elsewhere. A request takes them away from it.
+mapped_mover() {
+	[ -n "$mapped" ] || { sleep 0.5; return; }
+	mapper_do touch && mapper_do migrate 0 1 && mapper_do migrate 1 2 && mapper_do migrate 2 0
+}
+
+check "stores data" dd if="$SCRATCH/data" of="$DATA" bs=4K count=$half status=none
+if [ -n "$mapped" ]; then
+	check "a process has the pool mapped" eval "mapper_start && mapper_do map"
+else
+	skip "a process has the pool mapped" "the mover is not mapping"
+fi
+check "stores more" dd if="$SCRATCH/data" of="$DATA" bs=4K skip=$half seek=$half conv=notrunc status=none
+user_before=$(counter stats/user_moved) migrated=$(counter stats/migrated)
+touch "$SCRATCH/run"
+at_exit "rm -f $SCRATCH/run; wait"
+quiet
+names=(asker other allower reader compactor offliner pinner writer shower mapped_mover)
+pids=()
+for name in "${names[@]}"; do worker "$name" "$name" & pids+=($!); done
+sleep "$seconds"
+rm "$SCRATCH/run"
+ended() { local pid; for pid in "${pids[@]}"; do ! kill -0 "$pid" 2>/dev/null || return 1; done; }
+check "nobody waits for ever" wait_until "$(pick 30 120)" ended
+wait "${pids[@]}"
+loud
+bring_back "$victim"
+
+for name in "${names[@]}"; do
+	result=$(cat "$SCRATCH/$name.result" 2>/dev/null)
+	if [[ $result =~ ^[1-9] ]]; then
+		ok "$name is content"
+		note "$name: $result times"
+	else
+		not_ok "$name is content" "${result:-never ended once}: $(head -n 3 "$SCRATCH/$name.error")"
+	fi
+done
+note "$(sort "$SCRATCH/answers" | uniq -c | tr '\n' ';')"
+user=$(($(counter stats/user_moved) - user_before)) all=$(($(counter stats/migrated) - migrated))
+note "$all moves, $user of them by hand, $(node_sum moved_out) between nodes"
+: >>"$SCRATCH/offline"
+if [ ${#REMOVABLE[@]} -gt 0 ]; then
+	is "memory went offline meanwhile" "$(wc -l <"$SCRATCH/offline")" -gt 0
+else
+	skip "memory went offline meanwhile" "no memory can go offline"
+fi
+is "pages were moved by hand" "$user" -gt 100
+is "and by the host" $((all - user)) -gt 0
+is "moves between nodes are among all moves" "$(node_sum moved_out)" -le "$(counter stats/migrated)"
+check "the processes end" eval "[ -z '$mapped' ] || mapper_stop"
+is "no pin is left" "$(awk 'NR > 1 { s += $5 } END { print s + 0 }' "$POOL/pages")" -eq 0
+check "contents are right" same_data "$SCRATCH/data"
+is "one zpage for each block" "$(counter zpages)" -eq "$blocks"
+check "figures add up" counters_add_up
+# Nothing is in the way any more: the last word is a request's.
+check "at rest a request moves every page" eval "echo all >$SYS/mems && echo 'all 2' >$SYS/migrate"
+is "and each is where that put it" "$(counter stats/not_moved) $(counter node2/pages)" = "0 $(counter pages)"
+finish

@@ -1,0 +1,53 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Soft offline, by physical address, of page frames that hold pool pages: the pages
+# go to others of the same node, with their contents, and the frames are not used
+# again.
+
+. "$(dirname "$0")/lib.sh"
+
+need_root
+need_nodes 2
+need_command numactl
+SOFT=$BLOCK_SYS/soft_offline_page
+need_file $SOFT
+load_module
+need_file "$DATA"
+scratch
+real_data "$SCRATCH/data" 4
+plan 13
+
+check "stores data from node 1" on_node 1 dd if="$SCRATCH/data" of="$DATA" bs=1M status=none
+is "all pages are on node 1" "$(counter node1/pages)" -eq "$(counter pages)"
+pool_pages >"$SCRATCH/all"
+awk 'NR % 40 == 0 { print $1 }' "$SCRATCH/all" | sort >"$SCRATCH/chosen"
+count=$(wc -l <"$SCRATCH/chosen")
+pool_pfns >"$SCRATCH/before"
+migrated=$(counter stats/migrated)
+poisoned() { awk '/^HardwareCorrupted:/ { print $2 / 4 }' /proc/meminfo; }
+was=$(poisoned)
+soft_offline() {
+	local pfn
+	while read -r pfn; do
+		echo $((pfn * $(getconf PAGESIZE))) >"$SOFT" || { echo "page frame $pfn"; return 1; }
+	done <"$SCRATCH/chosen"
+}
+check "$count page frames go offline" soft_offline
+pool_pfns >"$SCRATCH/after"
+is "exactly these have left the pool" "$(comm -23 "$SCRATCH/before" "$SCRATCH/after" | cmp - "$SCRATCH/chosen" && echo same)" = same
+is "and as many others have come" "$(comm -13 "$SCRATCH/before" "$SCRATCH/after" | wc -l)" -eq "$count"
+is "on the same node" "$(counter node1/pages)" -eq "$(counter pages)"
+is "stats/migrated counts them" $(($(counter stats/migrated) - migrated)) -eq "$count"
+is "the kernel counts the frames as gone" $(($(poisoned) - was)) -eq "$count"
+check "contents are the same" same_data "$SCRATCH/data"
+check "figures add up" counters_add_up
+# A page that is in use stays: the frame is not taken away from under it.
+check "pins a block" eval "echo 5 >$DEBUGFS/pin"
+pfn=$(awk 'NR > 1 && $5 > 0 { print $1 }' "$POOL/pages")
+errno=$(write_errno $SOFT $((pfn * $(getconf PAGESIZE))))
+is "soft offline of a page in use fails" "$([ "$errno" != 0 ] && awk -v pfn="$pfn" 'NR > 1 && $1 == pfn' "$POOL/pages" | wc -l)" = 1
+note "with $errno"
+echo all >"$DEBUGFS/unpin"
+check "contents are the same" same_data "$SCRATCH/data"
+finish

@@ -1,0 +1,114 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# zbm-vm: --nodes 4
+# zbm-mover: -
+#
+# The command zbudctl: what it shows is what sysfs says, what it is asked for happens,
+# and its exit statuses and its JSON tell a script what became of it: success, pages
+# that were not moved, each refusal of the kernel, no module.
+
+. "$(dirname "$0")/lib.sh"
+
+need_root
+need_nodes 4
+need_command zbudctl python3 numactl setpriv
+load_module
+need_file "$DATA" "$SYS/migrate"
+scratch
+real_data "$SCRATCH/data" "$(pick 8 4)"
+plan 51
+
+# ctl STATUS NAME ARGUMENT...: run it; what it says is in $SCRATCH/{out,err}.
+ctl() {
+	local expected=$1 name=$2 rc=0
+	shift 2
+	zbudctl "$@" >"$SCRATCH/out" 2>"$SCRATCH/err" || rc=$?
+	[ "$rc" = "$expected" ] || note "$(cat "$SCRATCH/out" "$SCRATCH/err")"
+	is "$name" "$rc" = "$expected"
+}
+# json EXPRESSION: of what it said, as `it`.
+json() { python3 -c "import json, sys; it = json.load(open('$SCRATCH/out')); print(($1))"; }
+said() { cat "$SCRATCH/out"; }
+
+check "stores data on node 0" on_node 0 dd if="$SCRATCH/data" of="$DATA" bs=1M status=none
+pages=$(counter pages)
+
+ctl 0 "status" status
+is "has a column for each node" "$(head -n 3 "$SCRATCH/out" | grep -c 'Node 0.*Node 3.*Total')" = 1
+is "and the pages" "$(awk '$1 == "pages" { print $2, $NF }' "$SCRATCH/out")" = "$pages $pages"
+ctl 0 "status --json" status --json
+is "has what sysfs has" "$(json "it['pool']['pages'], it['pool']['zpages'], it['nodes'][0]['pages'], it['mover'], it['stats']['migrated']")" = \
+	"($pages, $(counter zpages), $pages, '$(mover)', $(counter stats/migrated))"
+timeout 20 zbudctl status --watch 0.2 2>"$SCRATCH/err" | head -n 30 >"$SCRATCH/out"
+is "status --watch goes on until the reader has enough" "${PIPESTATUS[0]} $(wc -l <"$SCRATCH/out") $(wc -c <"$SCRATCH/err")" = "0 30 0"
+
+ctl 0 "migrate 0 2" migrate 0 2
+is "moves all" "$(counter node2/pages)" -eq "$pages"
+is "and says how many" "$(said)" = "$pages moved, 0 not moved"
+ctl 0 "migrate all 0-1 --json" migrate all 0-1 --json
+is "says it in JSON, too" "$(json "it['moved'], it['not_moved']")" = "($pages, 0)"
+check "contents are the same" same_data "$SCRATCH/data"
+from=0 to=3
+[ "$(counter node0/pages)" -gt 0 ] || from=1
+echo "0 20" >"$DEBUGFS/pin"
+pinned=$(awk 'NR > 1 && $5 > 0' "$POOL/pages" | wc -l)
+ctl 3 "migrate with pages in use" migrate $from $to
+is "says how many have stayed" "$(said)" = "$((pages - pinned)) moved, $pinned not moved"
+echo all >"$DEBUGFS/unpin"
+
+ctl 0 "verify" verify
+ctl 0 "verify --json" verify --json
+is "finds all well" "$(json "it['ok'], it['validator_ok']")" = "(True, True)"
+
+ctl 0 "mems" mems
+is "shows both" "$(grep -c 0-3 "$SCRATCH/out")" -ge 1
+ctl 0 "mems 1-2" mems 1-2
+is "sets it, and moves nothing" "$(cat "$SYS/mems") $(counter node3/pages)" = "1-2 $((pages - pinned))"
+ctl 0 "mems 2 --migrate" mems 2 --migrate
+is "moves all" "$(counter node2/pages) $(cat "$SYS/mems")" = "$pages 2"
+is "and leaves the knob as it was" "$(cat "$SYS/memory_migrate")" = 0
+ctl 0 "mems --memory-migrate on" mems --memory-migrate on
+is "sets the knob" "$(cat "$SYS/memory_migrate")" = 1
+ctl 0 "mems all --json" mems all --json
+is "says what is in effect" "$(json "it['mems'], it['mems_effective'], it['memory_migrate']")" = "('0-3', '0-3', True)"
+
+# Refusals.
+snapshot() { cat "$SYS"/{mems,memory_migrate,pages} "$SYS"/node*/pages; pool_pages | sort; }
+snapshot >"$SCRATCH/was"
+while read -r status errno arguments; do
+	read -ra words <<<"$arguments"
+	ctl "$status" "$arguments: $errno" --json "${words[@]}"
+	is "$arguments: says so" "$(json "it['error']['errno']")" = "$errno"
+done <<-LIST
+	4 EINVAL migrate 0 x
+	4 ERANGE migrate 0 99999
+	4 ENODEV migrate 0 5
+	4 ENODEV mems 5
+	2 None migrate 0
+	2 None frob
+LIST
+snapshot >"$SCRATCH/is"
+check "what was refused has changed nothing" cmp "$SCRATCH/was" "$SCRATCH/is"
+rc=0
+as_nobody zbudctl --json migrate 0 1 >"$SCRATCH/out" || rc=$?
+is "nobody: EACCES" "$rc $(json "it['error']['errno']")" = "4 EACCES"
+busy=0
+echo "0 20" >"$DEBUGFS/pin"
+keep_asking '2 1' '1 2'
+for _ in $(seq 100); do
+	rc=0
+	zbudctl --json migrate 1 2 >"$SCRATCH/out" || rc=$?
+	[ "$rc" != 4 ] || [ "$(json "it['error']['errno']")" != EBUSY ] || { busy=1; break; }
+done
+rm "$SCRATCH/run"
+wait "$ASKER"
+is "a request beside another: EBUSY" $busy = 1
+echo all >"$DEBUGFS/unpin"
+check "all to node 0" eval "echo 'all 0' >$SYS/migrate"
+ctl 0 "status at the end" status
+check "contents are the same" same_data "$SCRATCH/data"
+check "figures add up" counters_add_up
+check "the module can be unloaded" unload_module
+ctl 5 "without the module" status
+is "it says so" "$(grep -c '^zbudctl: .*not loaded' "$SCRATCH/err")" = 1
+finish
