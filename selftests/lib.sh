@@ -579,17 +579,19 @@ keep_on() { [ -e "$SCRATCH/run" ]; }
 # keep_compacting NODE: over and over, as long as keep_on.
 keep_compacting() { while keep_on; do compact_memory "$1"; done; }
 
-# keep_offlining: the blocks of find_removable, away and back, as long as keep_on.
-keep_offlining() {
+# offline_each SECONDS: the blocks of find_removable, away and back; a line in
+# OFFLINED, a file, for each that went.
+offline_each() {
 	local block
-	while keep_on; do
-		for block in "${REMOVABLE[@]}"; do
-			ask_offline "$block" 3 2>/dev/null
-			online_block "$block" "$ONLINE_AS"
-		done
-		[ ${#REMOVABLE[@]} -gt 0 ] || sleep 1
+	for block in "${REMOVABLE[@]}"; do
+		! ask_offline "$block" "$1" 2>/dev/null || echo "$block" >>"${OFFLINED:-/dev/null}"
+		online_block "$block" "$ONLINE_AS" || return
 	done
+	[ ${#REMOVABLE[@]} -gt 0 ] || sleep 1
 }
+
+# keep_offlining: offline_each as long as keep_on.
+keep_offlining() { while keep_on; do offline_each 3; done; }
 
 # keep_asking REQUEST...: one after the other of `migrate`, as long as keep_on, in the
 # background: ASKER.
@@ -601,6 +603,58 @@ keep_asking() {
 	done 2>/dev/null &
 	ASKER=$!
 	export ASKER # for the test
+}
+
+# start_workers FUNCTION...: each is run in the background, over and over, until it
+# fails or stop_workers is called. More processes to wait for may be added to WORKERS.
+start_workers() {
+	local name
+	WORKER_NAMES=("$@") WORKERS=()
+	touch "$SCRATCH/run"
+	at_exit "rm -f $SCRATCH/run; wait"
+	for name; do worker "$name" & WORKERS+=($!); done
+}
+
+# How often is in the file NAME.result, what it said last in NAME.said.
+worker() {
+	local n=0
+	while keep_on; do
+		"$1" >"$SCRATCH/$1.said" 2>&1 || { echo failed >"$SCRATCH/$1.result"; return; }
+		n=$((n + 1))
+	done
+	echo $n >"$SCRATCH/$1.result"
+}
+
+stop_workers() { rm "$SCRATCH/run"; }
+
+# workers_are_content: a test for each, to be called when all have ended: each was run
+# once at least, and never failed.
+workers_are_content() {
+	local name result
+	for name in "${WORKER_NAMES[@]}"; do
+		result=$(cat "$SCRATCH/$name.result" 2>/dev/null)
+		if [[ $result =~ ^[1-9] ]]; then
+			ok "$name is content"
+			note "$name: $result times"
+		else
+			not_ok "$name is content" "${result:-never ended once}: $(head -n 3 "$SCRATCH/$name.said")"
+		fi
+	done
+}
+
+# --- hot-plugged memory ---
+
+# find_dimm: DIMM, the ACPI device of memory that can be ejected.
+find_dimm() {
+	local device
+	for device in /sys/bus/acpi/devices/PNP0C80:*; do
+		# One for each slot; that with a DIMM in it is present.
+		if [ -e "$device/eject" ] && [ "$(cat "$device/status")" = 15 ]; then
+			DIMM=$device
+			return
+		fi
+	done
+	return 1
 }
 
 # --- the pool as a mapping ---
@@ -670,6 +724,10 @@ zswap_stop() {
 	done
 	echo 1 >/sys/block/zram0/reset
 }
+
+# zswap_reread: what is swapped out is read, all of it, whosever it is, and nothing is
+# left in the swap cache.
+zswap_reread() { swapoff /dev/zram0 && swapon /dev/zram0; }
 
 zswap_stat() { cat "$ZSWAP_DEBUGFS/$1"; }
 

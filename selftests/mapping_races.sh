@@ -36,17 +36,6 @@ check "opens the pool" mapper_start
 check "maps it" mapper_do map
 is "each page of it" "$ANSWER" -eq "$stable"
 
-# worker NAME COMMAND...: run COMMAND as long as keep_on; how often is in
-# NAME.result, or what it said when it failed.
-worker() {
-	local name=$1 n=0
-	shift
-	while keep_on; do
-		"$@" >"$SCRATCH/$name.said" 2>&1 || { sed "s/^/failed: /" "$SCRATCH/$name.said" >"$SCRATCH/$name.result"; return; }
-		n=$((n + 1))
-	done
-	echo $n >"$SCRATCH/$name.result"
-}
 # Both ways, so that the pages are always on their way.
 by_system_call() { migratepages "$MAPPER_PID" 0 1 && migratepages "$MAPPER_PID" 1 0; }
 # The same by hand, which takes the pages away from the process each time.
@@ -66,29 +55,17 @@ churn() {
 comparer() { cmp -n $((stable * 4096)) "$SCRATCH/stable" "$DATA"; }
 
 moved=$(counter stats/migrated) between=$(node_sum moved_out)
-touch "$SCRATCH/run"
-at_exit "rm -f $SCRATCH/run; wait"
 quiet
-names=(by_system_call by_hand churn comparer pool_is_ok)
-pids=()
-for name in "${names[@]}"; do worker "$name" "$name" & pids+=($!); done
-for node in $(nodes); do keep_compacting "$node" & pids+=($!); done
-keep_offlining & pids+=($!)
+start_workers by_system_call by_hand churn comparer pool_is_ok
+for node in $(nodes); do keep_compacting "$node" & WORKERS+=($!); done
+keep_offlining & WORKERS+=($!)
 check "the process and its children see the right bytes, at all times" mapper_do watch "$seconds"
 note "read ${ANSWER:-?} times"
-rm "$SCRATCH/run"
-wait "${pids[@]}"
+stop_workers
+wait "${WORKERS[@]}"
 loud
 bring_back 1
-for name in "${names[@]}"; do
-	result=$(cat "$SCRATCH/$name.result")
-	if [[ $result =~ ^[1-9] ]]; then
-		ok "$name is content"
-		note "$name: $result times"
-	else
-		not_ok "$name is content" "${result:-never ended once}"
-	fi
-done
+workers_are_content
 moved=$(($(counter stats/migrated) - moved)) between=$(($(node_sum moved_out) - between))
 note "migrated $moved, of these to another node $between; migrate_busy $(counter stats/migrate_busy)"
 is "by hand, too" "$(counter stats/user_moved)" -gt "$stable"

@@ -31,15 +31,6 @@ plan 25
 
 blocks=$(($(stat -c %s "$SCRATCH/data") / 4096)) half=$(($(stat -c %s "$SCRATCH/data") / 8192))
 
-# Each runs until the end, counts how often, and how often it was refused.
-worker() {
-	local done=0
-	while keep_on; do
-		"$2" >"$SCRATCH/$1.error" 2>&1 || { echo failed >"$SCRATCH/$1.result"; return; }
-		done=$((done + 1))
-	done
-	echo $done >"$SCRATCH/$1.result"
-}
 # ask FILE VALUE: what may come back is success, that another is at it, or that there
 # is no room on the node that loses memory, or it has none.
 ask() {
@@ -63,14 +54,8 @@ allower() {
 }
 reader() { cmp -n $((half * 4096)) "$SCRATCH/data" "$DATA"; }
 compactor() { compact_memory; }
-offliner() {
-	local block
-	for block in "${REMOVABLE[@]}"; do
-		! ask_offline "$block" 4 2>/dev/null || echo "$block" >>"$SCRATCH/offline"
-		online_block "$block" online_movable || return
-	done
-	[ ${#REMOVABLE[@]} -gt 0 ] || sleep 0.5
-}
+OFFLINED=$SCRATCH/offline
+offliner() { offline_each 4; }
 pinner() {
 	local first=$((RANDOM % (half - 60)))
 	echo "$first 50" >"$DEBUGFS/pin" && sleep 0.02 && echo "$first 50" >"$DEBUGFS/unpin"
@@ -98,35 +83,23 @@ else
 fi
 check "stores more" dd if="$SCRATCH/data" of="$DATA" bs=4K skip=$half seek=$half conv=notrunc status=none
 user_before=$(counter stats/user_moved) migrated=$(counter stats/migrated)
-touch "$SCRATCH/run"
-at_exit "rm -f $SCRATCH/run; wait"
 quiet
-names=(asker other allower reader compactor offliner pinner writer shower mapped_mover)
-pids=()
-for name in "${names[@]}"; do worker "$name" "$name" & pids+=($!); done
+start_workers asker other allower reader compactor offliner pinner writer shower mapped_mover
 sleep "$seconds"
-rm "$SCRATCH/run"
-ended() { local pid; for pid in "${pids[@]}"; do ! kill -0 "$pid" 2>/dev/null || return 1; done; }
+stop_workers
+ended() { local pid; for pid in "${WORKERS[@]}"; do ! kill -0 "$pid" 2>/dev/null || return 1; done; }
 check "nobody waits for ever" wait_until "$(pick 30 120)" ended
-wait "${pids[@]}"
+wait "${WORKERS[@]}"
 loud
 bring_back "$victim"
 
-for name in "${names[@]}"; do
-	result=$(cat "$SCRATCH/$name.result" 2>/dev/null)
-	if [[ $result =~ ^[1-9] ]]; then
-		ok "$name is content"
-		note "$name: $result times"
-	else
-		not_ok "$name is content" "${result:-never ended once}: $(head -n 3 "$SCRATCH/$name.error")"
-	fi
-done
+workers_are_content
 note "$(sort "$SCRATCH/answers" | uniq -c | tr '\n' ';')"
 user=$(($(counter stats/user_moved) - user_before)) all=$(($(counter stats/migrated) - migrated))
 note "$all moves, $user of them by hand, $(node_sum moved_out) between nodes"
-: >>"$SCRATCH/offline"
+: >>"$OFFLINED"
 if [ ${#REMOVABLE[@]} -gt 0 ]; then
-	is "memory went offline meanwhile" "$(wc -l <"$SCRATCH/offline")" -gt 0
+	is "memory went offline meanwhile" "$(wc -l <"$OFFLINED")" -gt 0
 else
 	skip "memory went offline meanwhile" "no memory can go offline"
 fi

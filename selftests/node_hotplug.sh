@@ -16,12 +16,7 @@ need_nodes 3
 need_command numactl timeout
 load_module
 need_file "$DATA" "$SYS/mems"
-DIMM=''
-for device in /sys/bus/acpi/devices/PNP0C80:*; do
-	# One for each slot; that with a DIMM in it is present.
-	[ ! -e "$device/eject" ] || [ "$(cat "$device/status")" != 15 ] || DIMM=$device
-done
-[ -n "$DIMM" ] || skip_all "there is no DIMM that can be ejected"
+find_dimm || skip_all "there is no DIMM that can be ejected"
 scratch
 real_data "$SCRATCH/data" "$(pick 40 16)"
 plan 30

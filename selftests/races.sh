@@ -29,28 +29,10 @@ blocks=$((size / 4096))
 # The first half only moves and is pinned; the second is written to, too.
 half=$((blocks / 2))
 
-# worker NAME FUNCTION: run FUNCTION until the end; it fails if FUNCTION does,
-# and counts how often it was run.
-worker() {
-	local n=0
-	while keep_on; do
-		"$2" >"$SCRATCH/$1.error" 2>&1 || { echo failed >"$SCRATCH/$1.result"; return; }
-		n=$((n + 1))
-	done
-	echo $n >"$SCRATCH/$1.result"
-}
-
 reader() { cmp -n $((half * 4096)) "$SCRATCH/data" "$DATA"; }
 bound_reader() { on_node 1 cmp -n $((half * 4096)) "$SCRATCH/data" "$DATA"; }
 compactor() { compact_memory; }
-offliner() {
-	local block
-	for block in "${REMOVABLE[@]}"; do
-		ask_offline "$block" 4 2>/dev/null
-		online_block "$block" online_movable || return
-	done
-	[ ${#REMOVABLE[@]} -gt 0 ] || sleep 0.5
-}
+offliner() { offline_each 4; }
 pinner() {
 	local first=$((RANDOM % (half - 60)))
 	echo "$first 50" >"$DEBUGFS/pin" && echo "$((first + 10)) 5" >"$DEBUGFS/pin" &&
@@ -96,27 +78,15 @@ is "one zpage for each block" "$(counter zpages)" -eq "$blocks"
 migrated=$(counter stats/migrated)
 refused=$(($(counter stats/isolate_refused) + $(counter stats/migrate_busy)))
 
-touch "$SCRATCH/run"
-at_exit "rm -f $SCRATCH/run; wait"
 quiet
-names=(reader bound_reader compactor offliner pinner writer filler shower counters)
-pids=()
-for name in "${names[@]}"; do worker "$name" "$name" & pids+=($!); done
+start_workers reader bound_reader compactor offliner pinner writer filler shower counters
 sleep "$seconds"
-rm "$SCRATCH/run"
-wait "${pids[@]}"
+stop_workers
+wait "${WORKERS[@]}"
 loud
 bring_back 1
 
-for name in "${names[@]}"; do
-	result=$(cat "$SCRATCH/$name.result" 2>/dev/null)
-	if [[ $result =~ ^[1-9] ]]; then
-		ok "$name is content"
-		note "$name: $result times"
-	else
-		not_ok "$name is content" "${result:-never ended once}: $(head -n 3 "$SCRATCH/$name.error")"
-	fi
-done
+workers_are_content
 note "migrated $(($(counter stats/migrated) - migrated)), of these to another node: $(node_sum moved_out);" \
 	"isolate_refused $(counter stats/isolate_refused), migrate_busy $(counter stats/migrate_busy)," \
 	"putback $(counter stats/putback), deferred_frees $(counter stats/deferred_frees)"

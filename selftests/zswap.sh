@@ -120,7 +120,16 @@ check "switches to zsmalloc" switch zsmalloc
 is "the pool stays as long as there is something in it" "$(pools)" = "$pool"
 is "cannot be unloaded yet" "$(rmmod $MODULE 2>&1 | grep -o 'in use')" = "in use"
 check "the process reads all back from the old pool" hog_do read
-check "the old pool goes when it is empty" wait_until 10 in_pools 0
+# A page that compaction had hold of when it was to go stays in the swap cache, and
+# its zpage in the pool, read or not; the host swaps out what it likes of others, too.
+left=0
+emptied() {
+	wait_until 5 in_pools 0 && return
+	left=$(counter zpages)
+	[ "$left" -gt 0 ] && [ "$left" -le "$(stored)" ] && zswap_reread && wait_until 10 in_pools 0
+}
+check "the old pool goes when it is empty" emptied
+note "$left zpages went only with the swap cache or were of others"
 is "with it all its pages" "$(counter pages) $(counter zpages)" = "0 0"
 check "the process is swapped out into the new one" hog_do out
 is "nothing of that is in zbud_movable" "$(counter zpages)" -eq 0
@@ -141,7 +150,7 @@ check "to and fro under load" to_and_fro
 
 # --- the end of it ---
 
-finished() { hog_stop && switch zsmalloc && wait_until 10 in_pools 0; }
+finished() { hog_stop && switch zsmalloc && emptied; }
 check "the process ends, zswap uses zsmalloc, no pool is left" finished
 check "the module can be unloaded" unload_module
 finish

@@ -15,11 +15,7 @@ need_command numactl timeout
 need_zswap
 load_module
 need_file "$SYS/migrate"
-DIMM=''
-for device in /sys/bus/acpi/devices/PNP0C80:*; do
-	[ ! -e "$device/eject" ] || [ "$(cat "$device/status")" != 15 ] || DIMM=$device
-done
-[ -n "$DIMM" ] || skip_all "there is no DIMM that can be ejected"
+find_dimm || skip_all "there is no DIMM that can be ejected"
 scratch
 real_data "$SCRATCH/data" "$(pick 16 8)"
 hog_mib=$(pick 64 24)
