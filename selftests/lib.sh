@@ -651,6 +651,7 @@ find_dimm() {
 		# One for each slot; that with a DIMM in it is present.
 		if [ -e "$device/eject" ] && [ "$(cat "$device/status")" = 15 ]; then
 			DIMM=$device
+			export DIMM # for the test
 			return
 		fi
 	done

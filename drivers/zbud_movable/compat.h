@@ -2,7 +2,7 @@
 /*
  * All that differs between the kernels the module builds for: 6.12, where a
  * page has movable_operations of its own, and 7.x, where they belong to a page
- * type, of which two exist (mm/migrate.c). What only Rust sees of the
+ * type, of which two can have them (mm/migrate.c). What only Rust sees of the
  * difference is in compat.rs.
  */
 #ifndef ZBM_COMPAT_H
@@ -73,35 +73,26 @@ static inline int zbm_compat_add_folio(struct address_space *mapping,
 
 #else
 
-/* The slot that was free; one at a time registers, when the module is loaded. */
-static enum pagetype zbm_compat_type;
-
+/*
+ * The other type, PGTY_offline, is not for pages that hold something: hibernation
+ * does not save them (saveable_page), and memory offline takes one whose count is
+ * zero, as ours is for a moment when it is given up, for nobody's
+ * (__test_page_isolated_in_pageblock, __offline_isolated_pages).
+ */
 static inline int zbm_compat_register(const struct movable_operations *ops)
 {
-	static const enum pagetype types[] = { PGTY_zsmalloc, PGTY_offline };
-	int i;
-
-	for (i = 0; i < ARRAY_SIZE(types); i++) {
-		if (!set_movable_ops(ops, types[i])) {
-			zbm_compat_type = types[i];
-			return 0;
-		}
-	}
-	return -EBUSY;
+	return set_movable_ops(ops, PGTY_zsmalloc);
 }
 
 static inline void zbm_compat_unregister(void)
 {
-	set_movable_ops(NULL, zbm_compat_type);
+	set_movable_ops(NULL, PGTY_zsmalloc);
 }
 
 static inline void zbm_compat_set_movable(struct page *page,
 					  const struct movable_operations *ops)
 {
-	if (zbm_compat_type == PGTY_zsmalloc)
-		__SetPageZsmalloc(page);
-	else
-		__SetPageOffline(page);
+	__SetPageZsmalloc(page);
 	SetPageMovableOps(page);
 }
 

@@ -219,6 +219,7 @@ impl Data {
                 (first..index).try_for_each(|index| self.unpin_one(index))?;
                 return Err(error);
             }
+            crate::page::cond_resched();
         }
         Ok(())
     }
@@ -251,6 +252,7 @@ impl Data {
             if block.pins == 0 {
                 return Err(EINVAL);
             }
+            crate::page::cond_resched();
         }
         (first..end).try_for_each(|index| self.unpin_one(index))
     }
@@ -352,7 +354,7 @@ impl Trigger {
 /// The files; removed when dropped, and the pool with them.
 pub(crate) struct Files {
     files: KVec<Entry>,
-    /// What the files do; they are gone before it is.
+    /// What the files do. An open file uses it until it is closed.
     _fops: KBox<[Fops; 2]>,
 }
 
@@ -375,6 +377,8 @@ impl Files {
             ],
             GFP_KERNEL,
         )?;
+        // Before there is a file: who opens it keeps the module, not what failed.
+        let files = KVec::with_capacity(1 + Trigger::ALL.len(), GFP_KERNEL)?;
         let pool = state.add_pool(CString::try_from_fmt(format_args!("data"))?)?;
         match Data::new(pool.clone()) {
             Ok(data) => *state.data().lock() = Some(data),
@@ -384,14 +388,11 @@ impl Files {
             }
         }
         // From here on dropping it undoes everything.
-        let mut this = Self {
-            files: KVec::new(),
-            _fops: fops,
-        };
+        let mut this = Self { files, _fops: fops };
         let root = state.debugfs().root();
         let [data, trigger] = &*this._fops;
-        // SAFETY: No data is behind the file; the operations are in a box that
-        // outlives it, and none of them is a release.
+        // SAFETY: No data is behind the file. The operations are in a box that goes
+        // with the module, which open files keep: nothing fails from here on.
         let file = unsafe { root.file(kernel::c_str!("data"), 0o600, core::ptr::null_mut(), data) };
         this.files.push(file, GFP_KERNEL)?;
         for (action, name) in Trigger::ALL {
@@ -432,18 +433,17 @@ unsafe extern "C" fn open(_: *mut bindings::inode, file: *mut bindings::file) ->
     let truncate = unsafe { (*file).f_flags } & bindings::ZBM_O_TRUNC != 0;
     from_result(|| {
         if truncate {
-            with(|data| {
-                data.drop_all()?;
-                // SAFETY: The file is open.
-                unsafe { show_size(file, data) };
-                Ok(())
-            })?;
+            with(Data::drop_all)?;
         }
-        Ok(0)
+        with(|data| {
+            // SAFETY: The file is open.
+            unsafe { show_size(file, data) };
+            Ok(0)
+        })
     })
 }
 
-/// Lets `stat` see the size, so that `cmp` can compare it.
+/// Lets whoever has the file open see the size, so that `cmp` can compare it.
 ///
 /// # Safety
 ///

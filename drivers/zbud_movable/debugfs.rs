@@ -57,8 +57,8 @@ impl Entry {
     ///
     /// # Safety
     ///
-    /// `fops` and `data` are valid until the file is removed; `fops`, if it has
-    /// a release, as long as the module.
+    /// `data` is valid until the file is removed; `fops` as long as the module, which
+    /// open files keep: debugfs looks at it when one is closed.
     pub(crate) unsafe fn file(
         &self,
         name: &CStr,
@@ -258,8 +258,7 @@ unsafe extern "C" fn open_pages(inode: *mut bindings::inode, file: *mut bindings
 
 /// The iterator: 1 is the heading, n + 2 the leaf n; null the end.
 fn position(pool: &Pool, pos: i64) -> *mut c_void {
-    let leaves = pool.with_locked(|_, table| i64::from(table.leaves()));
-    if (0..=leaves).contains(&pos) {
+    if (0..=i64::from(pool.leaves())).contains(&pos) {
         // CAST: small and positive.
         (pos + 1) as *mut c_void
     } else {

@@ -10,7 +10,6 @@
 use crate::bindings;
 use crate::mover::Mover;
 use crate::state::State;
-use crate::zbud::Table;
 use kernel::error::to_result;
 use kernel::ffi::c_int;
 use kernel::prelude::*;
@@ -104,7 +103,7 @@ unsafe extern "C" fn seek(file: *mut bindings::file, offset: i64, whence: c_int)
     let Some(state) = State::get() else {
         return i64::from(ENODEV.to_errno());
     };
-    let end = state.max(|pool| pool.with_locked(|_, table| u64::from(table.leaves())));
+    let end = state.max(|pool| u64::from(pool.leaves()));
     let pages = crate::mapping::index_of_leaf(end);
     // CAST: leaves are below 2^24.
     let size = pages.saturating_mul(crate::zbud::PAGE_SIZE as u64) as i64;

@@ -26,7 +26,6 @@
 #include "helpers.h"
 
 /* bindgen does not evaluate these macros by itself. */
-const gfp_t ZBM_GFP_KERNEL = GFP_KERNEL;
 /*
  * For pool pages when no user of the pool says otherwise. As with zswap, the cpuset
  * of who stores is preferred, but it is the pool that says where pages may be. No
@@ -57,4 +56,3 @@ const vm_fault_t ZBM_VM_FAULT_SIGBUS = VM_FAULT_SIGBUS;
 const vm_fault_t ZBM_VM_FAULT_LOCKED = VM_FAULT_LOCKED;
 const unsigned int ZBM_LZ4_MEM_COMPRESS = LZ4_MEM_COMPRESS;
 const unsigned int ZBM_O_APPEND = O_APPEND;
-const unsigned long long ZBM_MAX_LFS_FILESIZE = MAX_LFS_FILESIZE;

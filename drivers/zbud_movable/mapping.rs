@@ -274,7 +274,7 @@ unsafe extern "C" fn invalidate_folio(folio: *mut bindings::folio, _: usize, _: 
     let owner = unsafe { bindings::zbm_folio_detach_private(folio) };
     if !owner.is_null() {
         // SAFETY: What `add` put there, taken once. Not the last reference:
-        // the worker, for which it is truncated, has one.
+        // the worker has one, or who drains the pool.
         drop(unsafe { Arc::from_raw(owner.cast::<Pool>()) });
     }
 }

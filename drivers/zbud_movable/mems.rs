@@ -21,7 +21,7 @@ pub(crate) struct Mems {
     /// Whether pages may come from `effective` only. Changes under `asked`.
     restricted: AtomicBool,
     /// A word at a time is read and written: who allocates just when it changes may
-    /// see some of both, but never nothing. Changes under `asked`.
+    /// see some of both sets. Never empty as a whole. Changes under `asked`.
     effective: [AtomicU64; NodeSet::EMPTY.words().len()],
 }
 
@@ -63,12 +63,18 @@ impl Mems {
 
     /// The nodes that count.
     pub(crate) fn effective(&self) -> NodeSet {
-        let mut words = *NodeSet::EMPTY.words();
-        for (word, now) in words.iter_mut().zip(&self.effective) {
-            // Acquire: who sees that a node has gone sees those that have come.
-            *word = now.load(Ordering::Acquire);
+        loop {
+            let mut words = *NodeSet::EMPTY.words();
+            for (word, now) in words.iter_mut().zip(&self.effective) {
+                // Acquire: who sees that a node has gone sees those that have come.
+                *word = now.load(Ordering::Acquire);
+            }
+            let nodes = NodeSet::from_words(words);
+            // Some words from before a change, and others from after it, can be none.
+            if !nodes.is_empty() {
+                return nodes;
+            }
         }
-        NodeSet::from_words(words)
     }
 
     /// Asks for other nodes, `None` for all; `apply` tells the pools what counts now.

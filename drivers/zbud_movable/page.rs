@@ -92,9 +92,12 @@ impl HostPage {
         unsafe { bindings::zbm_page_poisoned(self.as_ptr()) }
     }
 
-    /// Takes a reference, so that the page outlives L.
+    /// Takes a reference, so that the page outlives L. Not for a page that is just being
+    /// moved or given up: the host, or [`Departing`](crate::movable_ops::Departing), may
+    /// have its count at zero for a moment.
     pub(crate) fn get(self) -> PageRef {
-        // SAFETY: Valid by the type invariant, so its count is not zero.
+        // SAFETY: Valid by the type invariant, and nobody keeps its count at zero by the
+        // contract above.
         unsafe { bindings::zbm_get_page(self.as_ptr()) };
         PageRef(self)
     }

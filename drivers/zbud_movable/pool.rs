@@ -29,7 +29,7 @@ use kernel::sync::{new_mutex, new_spinlock, Arc, ArcBorrow, Mutex, SpinLock};
 use kernel::workqueue::{impl_has_work, new_work, Work, WorkItem};
 
 /// Per-node lists, index = node id.
-pub(crate) struct Nodes(KVec<NodeLists>);
+pub(crate) struct Nodes(KVVec<NodeLists>);
 
 impl AsRef<[NodeLists]> for Nodes {
     fn as_ref(&self) -> &[NodeLists] {
@@ -86,7 +86,7 @@ impl Pool {
     /// An empty pool. May sleep.
     pub(crate) fn new(name: CString, mover: Arc<Mover>, mems: Arc<Mems>) -> Result<Arc<Self>> {
         let count = crate::state::nodes();
-        let mut nodes = KVec::with_capacity(count, GFP_KERNEL)?;
+        let mut nodes = KVVec::with_capacity(count, GFP_KERNEL)?;
         for _ in 0..count {
             nodes.push(NodeLists::new(), GFP_KERNEL)?;
         }
@@ -253,14 +253,13 @@ impl Pool {
     pub(crate) unsafe fn free(this: ArcBorrow<'_, Self>, handle: Handle) -> Result {
         // SAFETY: The zpage is not freed yet, so its slot's leaf is there.
         let (home, half) = unsafe { handle.home() };
-        // The page cache cannot give up a page without sleeping.
-        let at_once = this.mover.mapping().is_none();
         let mut departing = None;
         let mut locked = this.locked.lock();
         let freed = locked
             .lists
             .free(&this.table, home, half, |frame| {
-                if at_once {
+                // The page cache cannot give up a page without sleeping.
+                if this.mover.mapping().is_none() {
                     departing = Departing::try_new(HostPage::of(frame));
                 }
                 departing.is_some()
@@ -280,7 +279,7 @@ impl Pool {
             }
             Freed::Deferred => {
                 drop(locked);
-                if at_once {
+                if this.mover.mapping().is_none() {
                     EVENTS.deferred_frees.inc();
                 }
                 Self::start_worker(this);
@@ -308,7 +307,7 @@ impl Pool {
             };
             let page = HostPage::of(frame).get();
             drop(locked);
-            let mut departing = None;
+            let (mut departing, mut removed) = (None, None);
             match &*self.mover {
                 Mover::MovableOps(_) => match Departing::new(page.lock()) {
                     Ok(page) => departing = Some(page),
@@ -320,8 +319,9 @@ impl Pool {
                     }
                 },
                 Mover::Mapping(mapping) => {
-                    drop(page);
                     mapping.remove(id);
+                    // It exists as long as a descriptor names it.
+                    removed = Some(page);
                 }
             }
             let mut locked = self.locked.lock();
@@ -336,6 +336,7 @@ impl Pool {
                 // drains the pool, has a reference on that.
                 unsafe { page.give_up() };
             }
+            drop(removed);
             drop(leaf);
             page::cond_resched();
         }

@@ -90,8 +90,9 @@ impl State {
     /// The module's state; `None` before it is set up and after it is torn down.
     pub(crate) fn get() -> Option<&'static State> {
         // SAFETY: Null, or set by `Owner::new` and valid until `Owner::drop`.
-        // That runs when nothing that calls this is left: no zpool driver, no
-        // file, no work, no movable page.
+        // That runs when nothing that calls this is left: no zpool driver, no file, no
+        // movable page. Work that is still queued (`Owner` waits for it after that,
+        // `queue` being the first field of the state) never calls this.
         unsafe { STATE.load(Ordering::Acquire).as_ref() }
     }
 
@@ -153,6 +154,8 @@ impl State {
             pool: pool.clone(),
         };
         let mut pools = self.pools.lock();
+        // Before anything must be undone: removing the directory sleeps.
+        pools.reserve(1, GFP_KERNEL)?;
         // Whatever changes from here on finds the pool on the list.
         pool.allow(&self.mems.effective());
         match pools.iter_mut().find(|one| one.is_none()) {
@@ -179,7 +182,8 @@ impl State {
                 pool.name()
             );
             // Its pages stay movable by us: keep them, and the code they need.
-            // SAFETY: The module is in use by the caller.
+            // SAFETY: The module is there: its code is running. If it is being unloaded,
+            // which no pool with zpages of others can be, this does not stop it.
             unsafe { bindings::__module_get(bindings::this_module()) };
             core::mem::forget(pool);
         }

@@ -146,13 +146,14 @@ pub(crate) struct Leaves {
 }
 
 impl Leaves {
-    /// An empty table that can describe four times the memory the host has now:
-    /// room for hot-plugged memory.
+    /// An empty table that can describe four times the memory the host has now, room
+    /// for hot-plugged memory, and 2^18 leaves, 85 GiB, at least: numbers are taken by
+    /// other pools, too.
     pub(crate) fn new() -> Result<Self> {
         // SAFETY: Reads a variable.
         let pages = unsafe { bindings::zbm_totalram_pages() };
         let leaves = (pages / crate::zbud::DESCRIPTORS_PER_LEAF).saturating_mul(4);
-        let leaves = leaves.clamp(MID_ENTRIES, DescId::MAX_LEAVES as usize);
+        let leaves = leaves.clamp(MID_ENTRIES * MID_ENTRIES, DescId::MAX_LEAVES as usize);
         let count = leaves.div_ceil(MID_ENTRIES);
         let mut mids = KVVec::with_capacity(count, GFP_KERNEL)?;
         for _ in 0..count {

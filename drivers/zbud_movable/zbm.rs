@@ -78,14 +78,18 @@ impl kernel::Module for ZbudMovable {
         // Nodes may have come before we listened.
         state.state().refresh_mems();
         let sysfs = sysfs::Tree::new()?;
+        let device = device::Device::new(state.state().mover())?;
+        // The last that may fail: zswap can have a pool from then on.
+        #[cfg(CONFIG_ZPOOL)]
+        let zpool = zpool::Registration::new()?;
         // zswap can do without it, and so can a kernel without lz4.
         let data = data::Files::new(state.state())
             .inspect_err(|error| pr_warn!("no data file in debugfs: {:?}\n", error))
             .ok();
         Ok(Self {
             #[cfg(CONFIG_ZPOOL)]
-            _zpool: zpool::Registration::new()?,
-            _device: device::Device::new(state.state().mover())?,
+            _zpool: zpool,
+            _device: device,
             _data: data,
             _sysfs: sysfs,
             _hotplug: hotplug,

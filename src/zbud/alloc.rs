@@ -244,7 +244,8 @@ impl<N: AsRef<[NodeLists]> + AsMut<[NodeLists]>> Lists<N> {
         Some((id, frame))
     }
 
-    /// Gives a page of the deferred list up. Under L and the page's lock.
+    /// Gives a page of the deferred list up. Under L, by the only one who does (W),
+    /// once no mover can find the page: its lock is held, or the host has forgotten it.
     ///
     /// # Errors
     ///

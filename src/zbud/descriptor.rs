@@ -24,7 +24,7 @@ use super::slot::Slot;
 /// | Unbuddied, Buddied | Moving | `begin_move`, P held                          |
 /// | Moving    | Unbuddied, Buddied | `finish_move`, by the zpages that are left |
 /// | Moving    | Empty     | `finish_move`, when all were freed meanwhile        |
-/// | Empty     | Free      | `release` by the worker, P held                     |
+/// | Empty     | Free      | `release` under W: P held, or the host forgot it    |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
     /// Describes no page.
