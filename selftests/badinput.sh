@@ -1,6 +1,5 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# zbm-timeout: 240
 # zbm-mover: -
 #
 # Whatever is written to the knobs, or asked of the files, in error is refused
@@ -14,6 +13,7 @@
 need_root
 need_command python3 setpriv
 load_module
+compact_alone
 need_file "$DATA"
 scratch
 real_data "$SCRATCH/data" 1
@@ -25,6 +25,7 @@ prepare() {
 	dd if="$SCRATCH/data" of="$DATA" bs=1M status=none && put free_every 251 && put pin "10 3"
 }
 snapshot() {
+	at_rest
 	cat "$POOL/pages" "$POOL/summary" "$SYS"/{pages,zpages,stored_bytes,unbuddied_pages} "$SYS"/node*/* \
 		"$SYS"/{mems,mems_effective,memory_migrate} "$SYS"/stats/{user_moved,not_moved}
 	cksum "$DATA"

@@ -36,10 +36,7 @@ pool_pfns >"$SCRATCH/before"
 migrated=$(counter stats/migrated)
 
 # All of it, piece by piece: what others have pinned there meanwhile stays.
-got=0
-for _ in $(seq $((pages / 1024))); do
-	! echo 1024 >"$AREA/alloc" 2>/dev/null || got=$((got + 1024))
-done
+got=$(cma_take "$AREA" "$pages")
 note "$got of $pages pages were allocated"
 is "the area can be allocated" "$got" -ge $((pages * 9 / 10))
 left=$(in_area)
@@ -60,10 +57,7 @@ if [ -e "$ZSWAP/zpool" ] && { [ -b /dev/zram0 ] || modprobe zram; }; then
 	# What zram and others take there does not come from zbud: its pages are in
 	# none of the area's pageblocks if a CMA allocation of all that was free works.
 	vacate_node
-	got=0
-	for _ in $(seq $((pages / 1024))); do
-		! echo 1024 >"$AREA/alloc" 2>/dev/null || got=$((got + 1024))
-	done
+	got=$(cma_take "$AREA" "$pages")
 	note "$got of $pages pages were allocated, with $(zswap_stat stored_pages) pages in zbud; $before were free"
 	is "zbud's pages never get in" "$got" -ge $((pages * 9 / 10))
 	echo "$got" >"$AREA/free"

@@ -28,11 +28,7 @@ moved_pfns() { comm -13 "$1" "$2" | wc -l; }
 # Short per-CPU lists: what is free is to be seen as free.
 at_exit "echo $(cat /proc/sys/vm/percpu_pagelist_high_fraction) >/proc/sys/vm/percpu_pagelist_high_fraction"
 echo 1000 >/proc/sys/vm/percpu_pagelist_high_fraction
-# Nobody else compacts meanwhile.
-if [ -e /proc/sys/vm/compaction_proactiveness ]; then
-	at_exit "echo $(cat /proc/sys/vm/compaction_proactiveness) >/proc/sys/vm/compaction_proactiveness"
-	echo 0 >/proc/sys/vm/compaction_proactiveness
-fi
+compact_alone
 check "stores data all over memory" store_scattered "$SCRATCH/data"
 check "free_every 2" eval "echo 2 >$DEBUGFS/free_every"
 punched "$SCRATCH/data" 2

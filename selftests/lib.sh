@@ -14,11 +14,9 @@
 #	finish
 #
 # A test's header may say how it is to be run by scripts/test:
-#	# zbm-timeout: SECONDS	its time limit on a release kernel
 #	# zbm-vm: ARGS		arguments for scripts/vm/boot (quoted as in a shell)
 #	# zbm-mover: NAME	it is about that mover, and sees to having it; -: any will do
 #	# zbm-debug: both	under the debug kernel, too, with each mover
-#	# zbm-long		only run by make test-long
 #
 # Exit status, as in kselftest: 0 pass, 1 fail, 4 skip.
 
@@ -278,8 +276,12 @@ occupy_node() {
 	python3 "$(dirname "$0")/occupy.py" "$1" "$2" >"$said" &
 	OCCUPIER=$!
 	at_exit vacate_node
-	wait_until 120 grep -q full "$said"
+	occupied() { grep -q full "$said" || ! kill -0 "$OCCUPIER" 2>/dev/null; }
+	wait_until 300 occupied
+	grep -q full "$said"
+	set -- $?
 	rm "$said"
+	return "$1"
 }
 
 vacate_node() {
@@ -305,9 +307,14 @@ block_of_pfn() { echo $(($1 * $(getconf PAGESIZE) / $(block_bytes))); }
 
 block_state() { cat "$BLOCK_SYS/memory$1/state"; }
 
-# offline_block BLOCK [SECONDS]: brought back when the test ends.
+# offline_block BLOCK: brought back when the test ends. Asks again if something is
+# just in use there, as anybody would.
 offline_block() {
-	ask_offline "$1" "${2:-30}" || return
+	local deadline=$((SECONDS + 120))
+	until ask_offline "$1" 120 2>/dev/null; do
+		[ "$SECONDS" -lt "$deadline" ] || return 1
+		sleep 1
+	done
 	at_exit "online_block $1"
 }
 
@@ -333,11 +340,47 @@ compact_memory() {
 	hotplug_lock bash -c 'echo 1 >"$1"' - "$knob"
 }
 
-# ask_offline BLOCK SECONDS: the kernel tries for ever: it gets a limit. The block
-# does not come back by itself.
+# compact_alone: until the test ends nobody else compacts.
+compact_alone() {
+	local knob
+	for knob in /proc/sys/vm/compaction_proactiveness /sys/kernel/mm/transparent_hugepage/khugepaged/defrag; do
+		[ -e "$knob" ] || continue
+		at_exit "echo $(cat "$knob") >$knob"
+		echo 0 >"$knob"
+	done
+}
+
+# soft_offline PFN: with another try if somebody looks at the page just then.
+soft_offline() {
+	local try
+	for try in 1 2 3; do
+		echo $(($1 * $(getconf PAGESIZE))) >"$BLOCK_SYS/soft_offline_page" && return
+		[ "$try" = 3 ] || sleep 1
+	done
+	return 1
+}
+
+# cma_take AREA PAGES: allocates them in pieces of 1024, as far as they can be had;
+# each is asked for again if something there is just in use. Says how many it got.
+cma_take() {
+	local try got=0 left
+	for ((left = $2; left >= 1024; left -= 1024)); do
+		for try in 1 2 3 4 5; do
+			! echo 1024 2>/dev/null >"$1/alloc" || { got=$((got + 1024)); break; }
+			[ "$try" = 5 ] || sleep 0.5
+		done
+	done
+	echo "$got"
+}
+# For a test's inner shells.
+export -f soft_offline cma_take
+
+# ask_offline BLOCK SECONDS: the kernel tries for ever: it gets a limit, and may have
+# done it when that is over. The block does not come back by itself.
 ask_offline() {
 	# shellcheck disable=SC2016 # for the inner shell
 	hotplug_lock timeout "$2" bash -c 'echo offline >"$1"' - "$BLOCK_SYS/memory$1/state"
+	[ "$(block_state "$1")" = offline ]
 }
 
 # --- the module's own pool ---
@@ -494,10 +537,17 @@ counters_add_up() {
 		"$SYS/stats/migrated" "$SYS"/node*/{pages,zpages,unbuddied_pages,moved_in,moved_out}
 }
 
+# at_rest: no page of the own pool is moving, and none is left for the worker to give
+# back, which with the mover mapping are all that lost their last zpage.
+at_rest() {
+	resting() { ! awk '{ print $6 }' "$POOL/pages" | grep -qE 'Empty|Moving'; }
+	wait_until 60 resting
+}
+
 # pool_is_empty: no page, no zpage, though the worker may take a moment.
 pool_is_empty() {
 	nothing_counted() { [ "$(cat "$SYS/pages" "$SYS/zpages")" = $'0\n0' ]; }
-	wait_until 10 nothing_counted || { cat "$POOL/summary"; return 1; }
+	wait_until 60 nothing_counted || { cat "$POOL/summary"; return 1; }
 	counters_add_up
 }
 
@@ -510,7 +560,8 @@ quiet_depth=0
 quiet() {
 	quiet_depth=$((quiet_depth + 1))
 	[ "$quiet_depth" = 1 ] || return 0
-	[ -n "${quiet_mark:-}" ] || at_exit 'quiet_depth=1; loud'
+	# shellcheck disable=SC2016 # for then
+	[ -n "${quiet_mark:-}" ] || at_exit '[ $quiet_depth = 0 ] || { quiet_depth=1; loud; }'
 	quiet_mark="zbm-quiet $$ $SECONDS $RANDOM$RANDOM"
 	quiet_level=$(cut -f 1 /proc/sys/kernel/printk)
 	echo on >/proc/sys/kernel/printk_devkmsg
@@ -566,7 +617,7 @@ find_removable() {
 	REMOVABLE=()
 	for block in $(node_blocks "$1"); do
 		[ "$(block_state "$block")" = online ] || continue
-		! try_offline "$block" 5 2>/dev/null || REMOVABLE+=("$block")
+		! try_offline "$block" 15 2>/dev/null || REMOVABLE+=("$block")
 	done
 	ONLINE_AS=${2:-online}
 	for block in "${REMOVABLE[@]}"; do online_block "$block" "$ONLINE_AS" || return; done

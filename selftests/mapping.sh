@@ -1,6 +1,5 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# zbm-timeout: 240
 # zbm-mover: mapping
 #
 # The pool as a mapping, with the mover mapping: /dev/zbud_movable, read-only, and
@@ -16,6 +15,7 @@ need_nodes 2
 need_command python3 numactl migratepages
 ZBM_MOVER=mapping
 load_module
+compact_alone
 need_file "$DATA"
 scratch
 real_data "$SCRATCH/data" "$(pick 12 4)"
@@ -112,7 +112,7 @@ check "the pool has what it had" same_data "$SCRATCH/data"
 SOFT=$BLOCK_SYS/soft_offline_page
 if [ -e $SOFT ]; then
 	pfn=$(head -n 1 "$SCRATCH/after")
-	check "soft offline of a page" eval "echo $((pfn * $(getconf PAGESIZE))) >$SOFT"
+	check "soft offline of a page" soft_offline "$pfn"
 	pool_pfns >"$SCRATCH/soft"
 	is "it has another frame" "$(comm -23 "$SCRATCH/after" "$SCRATCH/soft" | tr -d '\n')" = "$pfn"
 	check "soft offline: contents are the same" same_data "$SCRATCH/data"
@@ -136,5 +136,5 @@ check "stores blocks that take a chunk at each end" dd if=/dev/zero of="$DATA" b
 check "maps their pages" mapper_do map
 mapper_says "nothing else is in them" 0 stale
 mapper_stop
-check "the module can be unloaded" wait_until 10 unload_module
+check "the module can be unloaded" wait_until 60 unload_module
 finish

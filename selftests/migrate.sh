@@ -1,6 +1,5 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# zbm-timeout: 240
 # zbm-vm: --nodes 4 --mem 1280M
 #
 # The knob `migrate`: what migrate_pages(2) does for a process's pages, for those of
@@ -15,6 +14,7 @@ need_root
 need_nodes 4
 need_command python3 numactl timeout
 load_module
+compact_alone
 need_file "$DATA" "$SYS/migrate"
 scratch
 real_data "$SCRATCH/data" "$(pick 12 8)"
@@ -31,7 +31,7 @@ moves() { node_sum moved_out; }
 # anew.
 spread() {
 	local node at=0 share
-	echo 1 >"$DEBUGFS/drop" || return
+	echo 1 >"$DEBUGFS/drop" && pool_is_empty || return
 	for node in 0 1 2 3; do
 		share=$((blocks * $1 / 16))
 		on_node $node dd if="$SCRATCH/data" of="$DATA" bs=4K conv=notrunc status=none \
@@ -85,7 +85,8 @@ check "migrate 2 0 again" eval "echo '2 0' >$SYS/migrate"
 is "now all have moved" "$(counter stats/not_moved) $(on 0)" = "0 $pages"
 check "contents are the same" intact
 
-# One at a time.
+# One at a time. Pages in use keep a request busy for a while.
+echo '0 20' >"$DEBUGFS/pin"
 touch "$SCRATCH/run"
 asker() { while keep_on; do write_errno "$SYS/migrate" "$1"; done >"$SCRATCH/$2"; }
 asker "0 1" one & one=$!
@@ -94,6 +95,7 @@ asker "0-1 1-2" three & three=$!
 sleep "$(pick 4 8)"
 rm "$SCRATCH/run"
 wait $one $two $three
+echo all >"$DEBUGFS/unpin"
 answers=$(sort -u "$SCRATCH"/{one,two,three} | tr '\n' ' ')
 note "$(sort "$SCRATCH"/{one,two,three} | uniq -c | tr '\n' ' ')"
 is "of two requests at a time one is refused with EBUSY" "$answers" = "0 EBUSY "
@@ -103,6 +105,7 @@ check "contents are the same" intact
 # More than what could be reclaimed for it.
 check "stores more data on node 0" on_node 0 dd if="$SCRATCH/more" of="$DATA" bs=1M status=none
 check "all to node 0" eval "echo 'all 0' >$SYS/migrate"
+at_rest
 pages=$(counter pages)
 min_free=$(cat /proc/sys/vm/min_free_kbytes)
 at_exit "echo $min_free >/proc/sys/vm/min_free_kbytes"
@@ -128,13 +131,13 @@ vacate_node
 check "with memory there it goes on" eval "echo '0 3' >$SYS/migrate"
 is "all are there" "$(on 3)" -eq "$pages"
 
-# A fatal signal ends it: at some of these moments it is just running.
+# A fatal signal ends it: it comes when the first pages have moved, and most have not.
 early=0
-for n in $(seq 100); do
+for _ in $(seq 100); do
 	from=3 to=0
 	[ "$(on 3)" -gt 0 ] || from=0 to=3
 	bash -c "echo '$from $to' >$SYS/migrate" &
-	sleep "$(printf '0.%03d' $((n * 7 % 150)))"
+	until [ "$(on "$to")" -gt 0 ] || ! kill -0 $! 2>/dev/null; do :; done
 	kill -KILL $! 2>/dev/null
 	wait $! 2>/dev/null
 	# What it had left is what is left.

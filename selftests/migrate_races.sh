@@ -1,6 +1,5 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# zbm-timeout: 240
 # zbm-vm: --nodes 4 --mem 1G,slots=1,maxmem=2G --append memhp_default_state=online_movable --qemu "-object memory-backend-ram,id=dimm,size=256M -device pc-dimm,id=dimm0,memdev=dimm,node=3"
 # zbm-debug: both
 #
@@ -55,7 +54,7 @@ allower() {
 reader() { cmp -n $((half * 4096)) "$SCRATCH/data" "$DATA"; }
 compactor() { compact_memory; }
 OFFLINED=$SCRATCH/offline
-offliner() { offline_each 4; }
+offliner() { offline_each 15; }
 pinner() {
 	local first=$((RANDOM % (half - 60)))
 	echo "$first 50" >"$DEBUGFS/pin" && sleep 0.02 && echo "$first 50" >"$DEBUGFS/unpin"
@@ -86,9 +85,10 @@ user_before=$(counter stats/user_moved) migrated=$(counter stats/migrated)
 quiet
 start_workers asker other allower reader compactor offliner pinner writer shower mapped_mover
 sleep "$seconds"
+[ ${#REMOVABLE[@]} = 0 ] || wait_until 120 test -s "$OFFLINED"
 stop_workers
 ended() { local pid; for pid in "${WORKERS[@]}"; do ! kill -0 "$pid" 2>/dev/null || return 1; done; }
-check "nobody waits for ever" wait_until "$(pick 30 120)" ended
+check "nobody waits for ever" wait_until 240 ended
 wait "${WORKERS[@]}"
 loud
 bring_back "$victim"

@@ -1,6 +1,5 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# zbm-timeout: 240
 # zbm-vm: --mem 1G,slots=2,maxmem=2G --append memhp_default_state=online_movable --qemu "-numa node,nodeid=2 -object memory-backend-ram,id=dimm,size=512M -device pc-dimm,id=dimm0,memdev=dimm,node=2"
 # zbm-debug: both
 #
@@ -22,13 +21,13 @@ real_data "$SCRATCH/data" "$(pick 40 16)"
 plan 30
 
 all_on() {
-	[ "$(counter "node$1/pages")" = "$(counter pages)" ] &&
+	at_rest && [ "$(counter "node$1/pages")" = "$(counter pages)" ] &&
 		[ "$(pool_pages "$1" | wc -l)" = "$(counter pages)" ] && same_data "$SCRATCH/data"
 }
 node_offline() {
 	local block
 	for block in $(node_blocks 2); do
-		[ "$(block_state "$block")" = offline ] || ask_offline "$block" 60 || { echo "block $block"; return 1; }
+		[ "$(block_state "$block")" = offline ] || ask_offline "$block" 200 || { echo "block $block"; return 1; }
 	done
 }
 node_online() {
@@ -60,6 +59,7 @@ is "mems stays, the others count" "$(mems)" = "2 0-1"
 is "to write it again would be ENODEV" "$(write_errno "$SYS/mems" 2)" = ENODEV
 is "to move there, too" "$(write_errno "$SYS/migrate" "0 2")" = ENODEV
 check "stores more" dd if="$SCRATCH/data" of="$DATA" bs=1M count=1 conv=notrunc status=none
+at_rest
 is "all is on nodes 0 and 1" $(($(counter node0/pages) + $(counter node1/pages))) -eq "$(counter pages)"
 
 check "node 2 comes back" node_online
@@ -74,7 +74,7 @@ quiet
 check "all memory of node 2 goes offline again" node_offline
 gone() { [ -z "$(node_blocks 2)" ]; }
 echo 1 >"$DIMM/eject"
-check "the DIMM is unplugged" wait_until 20 gone
+check "the DIMM is unplugged" wait_until 60 gone
 loud
 check "contents are the same" same_data "$SCRATCH/data"
 check "figures add up" counters_add_up

@@ -1,6 +1,5 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# zbm-timeout: 240
 #
 # Memory with zswap's pages in it goes offline, or does not: the same memory of a
 # process, bound to node 1, is swapped out into a pool of zbud_movable, and then
@@ -70,7 +69,7 @@ try_blocks() {
 	local block
 	gone=()
 	for block in "${REMOVABLE[@]}"; do
-		! try_offline "$block" 8 2>/dev/null || gone+=("$block")
+		! try_offline "$block" 60 2>/dev/null || gone+=("$block")
 	done
 	bring_back 1
 	note "$1: of ${REMOVABLE[*]} went offline: ${gone[*]:-none}"

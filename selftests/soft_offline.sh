@@ -13,6 +13,7 @@ need_command numactl
 SOFT=$BLOCK_SYS/soft_offline_page
 need_file $SOFT
 load_module
+compact_alone
 need_file "$DATA"
 scratch
 real_data "$SCRATCH/data" 4
@@ -27,13 +28,13 @@ pool_pfns >"$SCRATCH/before"
 migrated=$(counter stats/migrated)
 poisoned() { awk '/^HardwareCorrupted:/ { print $2 / 4 }' /proc/meminfo; }
 was=$(poisoned)
-soft_offline() {
+chosen_go() {
 	local pfn
 	while read -r pfn; do
-		echo $((pfn * $(getconf PAGESIZE))) >"$SOFT" || { echo "page frame $pfn"; return 1; }
+		soft_offline "$pfn" || { echo "page frame $pfn"; return 1; }
 	done <"$SCRATCH/chosen"
 }
-check "$count page frames go offline" soft_offline
+check "$count page frames go offline" chosen_go
 pool_pfns >"$SCRATCH/after"
 is "exactly these have left the pool" "$(comm -23 "$SCRATCH/before" "$SCRATCH/after" | cmp - "$SCRATCH/chosen" && echo same)" = same
 is "and as many others have come" "$(comm -13 "$SCRATCH/before" "$SCRATCH/after" | wc -l)" -eq "$count"

@@ -1,6 +1,5 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# zbm-timeout: 240
 # zbm-debug: both
 #
 # The module goes at any time that nobody uses it, with data and pins in its own
@@ -114,13 +113,13 @@ unload_quietly() { unload_module 2>/dev/null; }
 reload_watched() {
 	local i
 	for ((i = 0; i < $1; i++)); do
-		load && store "$SCRATCH/data" && wait_until 20 unload_quietly || return
+		load && store "$SCRATCH/data" && wait_until 60 unload_quietly || return
 	done
 }
 check "and while its files are read" reload_watched "$(pick 4 2)"
 empty_reload() {
 	local i
-	for ((i = 0; i < $(pick 8 4); i++)); do load && wait_until 20 unload_quietly || return; done
+	for ((i = 0; i < $(pick 8 4); i++)); do load && wait_until 60 unload_quietly || return; done
 }
 check "empty, again and again" empty_reload
 rm "$SCRATCH/run"
@@ -139,11 +138,13 @@ memory_is_back() {
 	# single pages.
 	[ "$(free_kb)" -gt $((before - 4 * 1024)) ]
 }
-check "the memory is free again" wait_until 20 memory_is_back
-is "no more vmalloc areas" "$(areas)" -le $((vmalloc + 3))
+check "the memory is free again" wait_until 120 memory_is_back
+# What a module has for its start only is freed some time after.
+no_more_areas() { [ "$(areas)" -le $((vmalloc + 3)) ]; }
+check "no more vmalloc areas" wait_until 60 no_more_areas
 left_nothing() {
 	local block
-	for block in "${REMOVABLE[@]}"; do offline_block "$block" 20 || { echo "block $block"; return 1; }; done
+	for block in "${REMOVABLE[@]}"; do offline_block "$block" || { echo "block $block"; return 1; }; done
 	bring_back 1
 }
 if [ ${#REMOVABLE[@]} -gt 0 ]; then

@@ -13,6 +13,7 @@ need_root
 need_nodes 4
 need_command zbudctl python3 numactl setpriv
 load_module
+compact_alone
 need_file "$DATA" "$SYS/migrate"
 scratch
 real_data "$SCRATCH/data" "$(pick 8 4)"
@@ -39,7 +40,7 @@ is "and the pages" "$(awk '$1 == "pages" { print $2, $NF }' "$SCRATCH/out")" = "
 ctl 0 "status --json" status --json
 is "has what sysfs has" "$(json "it['pool']['pages'], it['pool']['zpages'], it['nodes'][0]['pages'], it['mover'], it['stats']['migrated']")" = \
 	"($pages, $(counter zpages), $pages, '$(mover)', $(counter stats/migrated))"
-timeout 20 zbudctl status --watch 0.2 2>"$SCRATCH/err" | head -n 30 >"$SCRATCH/out"
+timeout 60 zbudctl status --watch 0.2 2>"$SCRATCH/err" | head -n 30 >"$SCRATCH/out"
 is "status --watch goes on until the reader has enough" "${PIPESTATUS[0]} $(wc -l <"$SCRATCH/out") $(wc -c <"$SCRATCH/err")" = "0 30 0"
 
 ctl 0 "migrate 0 2" migrate 0 2
@@ -95,7 +96,8 @@ is "nobody: EACCES" "$rc $(json "it['error']['errno']")" = "4 EACCES"
 busy=0
 echo "0 20" >"$DEBUGFS/pin"
 keep_asking '2 1' '1 2'
-for _ in $(seq 100); do
+deadline=$((SECONDS + 60))
+while [ "$SECONDS" -lt "$deadline" ]; do
 	rc=0
 	zbudctl --json migrate 1 2 >"$SCRATCH/out" || rc=$?
 	[ "$rc" != 4 ] || [ "$(json "it['error']['errno']")" != EBUSY ] || { busy=1; break; }
