@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Wrappers of what Rust cannot call: static inlines and macros. Nothing else
- * belongs here. Each does exactly what the kernel's function of the name after
+ * Wrappers of what Rust cannot call, static inlines and macros, and the little
+ * that is easier in C. Each wrapper does exactly what the kernel's function of the name after
  * zbm_ does, unless said otherwise.
  */
 #ifndef ZBM_HELPERS_H

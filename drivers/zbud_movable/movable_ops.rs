@@ -36,7 +36,7 @@ pub(crate) struct Registration(());
 impl Registration {
     /// # Errors
     ///
-    /// `EBUSY` when others have all the slots that the kernel has.
+    /// `EBUSY` when the page type that can be had on 7.x is zsmalloc's.
     pub(crate) fn new() -> Result<Self> {
         // SAFETY: The operations are a static, and no page is left that needs
         // them when they are unregistered.

@@ -424,8 +424,8 @@ impl Pool {
     ///
     /// # Errors
     ///
-    /// `EAGAIN` when `id` does not describe the page any more; `EBUSY` when a zpage is
-    /// mapped, or none is left.
+    /// `EAGAIN` when `id` does not describe the page any more, or no zpage is left in it;
+    /// `EBUSY` when one is mapped.
     pub(crate) fn check_move(&self, id: DescId, page: HostPage) -> Result {
         let frame = page.frame().ok_or(EINVAL)?;
         let locked = self.locked.lock();
@@ -514,9 +514,10 @@ impl Pool {
 
     /// Waits until all pages are given back. The user has freed all zpages.
     ///
-    /// Pages that the core has isolated are not waited for: they are torn down
-    /// under their lock like any other, and the core sees it. What is waited for
-    /// is page locks, which the core holds while it is in a callback. As only
+    /// On 6.12, pages that the core has isolated are not waited for: they are torn
+    /// down under their lock like any other, and the core sees it. (On 7.x they are:
+    /// see [`Departing`].) What is waited for besides is page locks, which the core
+    /// holds while it is in a callback. As only
     /// this, the worker and `free` give pages up, no callback is running for a
     /// page of the pool once this returns, and none can begin.
     ///

@@ -26,19 +26,19 @@ impl Counter {
 
 /// Events that have no node.
 pub(crate) struct Events {
-    /// Pages that the core isolated.
+    /// Pages that the core isolated; this and the next two with movable_ops only.
     pub(crate) isolated: Counter,
-    /// Pages that were not isolated because a zpage of theirs was mapped.
+    /// Pages that were not isolated because a zpage of theirs was mapped, or none was left.
     pub(crate) isolate_refused: Counter,
     /// Pages that moved.
     pub(crate) migrated: Counter,
-    /// Moves refused, to be tried again, because a zpage was mapped.
+    /// Attempts to move a page that failed: [`Pool::move_page`](crate::pool::Pool).
     pub(crate) migrate_busy: Counter,
     /// Pages that moved because an administrator asked for it.
     pub(crate) user_moved: Counter,
     /// Pages that the core isolated and gave back unmoved.
     pub(crate) putback: Counter,
-    /// Pages whose last zpage went while someone had the page lock.
+    /// Pages whose last zpage went when they could not be given up at once.
     pub(crate) deferred_frees: Counter,
     /// Allocations that failed for want of memory.
     pub(crate) alloc_failed: Counter,

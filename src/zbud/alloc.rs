@@ -40,8 +40,8 @@ pub enum Freed {
     Moving,
     /// It was the last zpage, and the page lock was free: give the page back, unlock it.
     Released(Released),
-    /// It was the last zpage, but someone has the page lock: the page is on the
-    /// deferred list, let the worker run.
+    /// It was the last zpage, but the page could not be given up at once: it is on
+    /// the deferred list, let the worker run.
     Deferred,
 }
 

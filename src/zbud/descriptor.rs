@@ -19,8 +19,8 @@ use super::slot::Slot;
 /// | Reserved  | Free      | `unreserve`: it does not come                       |
 /// | Unbuddied | Buddied   | `pair`: a second zpage joins                        |
 /// | Buddied   | Unbuddied | `free` of one of the two                            |
-/// | Unbuddied | Free      | `free` of the last, page lock (P) free              |
-/// | Unbuddied | Empty     | `free` of the last, P taken by someone              |
+/// | Unbuddied | Free      | `free` of the last, the page given up               |
+/// | Unbuddied | Empty     | `free` of the last, not to be given up at once      |
 /// | Unbuddied, Buddied | Moving | `begin_move`, P held                          |
 /// | Moving    | Unbuddied, Buddied | `finish_move`, by the zpages that are left |
 /// | Moving    | Empty     | `finish_move`, when all were freed meanwhile        |
@@ -35,7 +35,7 @@ pub enum State {
     Buddied = 2,
     /// Being copied to another page: slots frozen, on no list.
     Moving = 3,
-    /// No zpage left; on the deferred list until someone has the page lock.
+    /// No zpage left; on the deferred list until the page can be given up.
     Empty = 4,
     /// Describes no page yet; on no list.
     Reserved = 5,

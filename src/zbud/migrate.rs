@@ -49,13 +49,14 @@ impl<N: AsRef<[NodeLists]> + AsMut<[NodeLists]>> Lists<N> {
     ///
     /// # Errors
     ///
-    /// [`Error::Stale`] when `id` does not describe `frame` (any more).
+    /// [`Error::Stale`] when `id` does not describe `frame` (any more), or no zpage is
+    /// left in it.
     pub fn can_move<T: Table>(&self, table: &T, id: DescId, frame: Frame) -> Result<bool, Error> {
         let desc = table.descriptor(id).map_err(|_| Error::Stale)?;
-        if desc.frame() != Some(frame) {
+        if desc.frame() != Some(frame) || desc.is(State::Empty) {
             return Err(Error::Stale);
         }
-        Ok(!desc.is(State::Empty) && desc.pins(table) == 0)
+        Ok(desc.pins(table) == 0)
     }
 
     /// The first page on node `nid` that has zpages or is being moved, among the

@@ -401,9 +401,14 @@ impl World {
 
         let page = self.reference.page(src)?.clone();
         let pinned = self.reference.pinned(&page);
-        let can = self.pool.lists.can_move(&self.pool.table, page.id, src)?;
+        let can = self.pool.lists.can_move(&self.pool.table, page.id, src);
         let movable = !pinned && !page.empty();
-        ensure!(can == movable, "can_move({src:?}) says {can}");
+        let expected = if page.empty() {
+            Err(Error::Stale)
+        } else {
+            Ok(movable)
+        };
+        ensure!(can == expected, "can_move({src:?}) says {can:?}");
         let before = self.pool.picture();
         match self.pool.begin(page.id, src, dst, nid)? {
             Ok(extents) => {

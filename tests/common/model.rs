@@ -63,7 +63,7 @@ impl Drop for PageGuard<'_> {
 }
 
 /// The bytes of a zpage. The companion does for loom what
-/// `src/zbud/primitive.rs` explains.
+/// `src/zbud/explored.rs` explains.
 struct Bytes {
     value: AtomicU32,
     step: AtomicBool,
@@ -134,7 +134,7 @@ pub struct World {
 pub enum Moved {
     /// To the new page.
     Yes,
-    /// There was nothing left to move; the old page is the worker's.
+    /// There was nothing left to move; the new page is the worker's.
     Emptied,
     /// A zpage was mapped.
     Pinned,

@@ -3,7 +3,7 @@
 //! Signals that ask to stop, as something to wait for.
 
 use crate::error::Error;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::sync::mpsc::{channel, Receiver, RecvTimeoutError};
 use std::thread;
@@ -19,8 +19,8 @@ impl Interrupts {
     ///
     /// `Os` when the kernel does not let it.
     pub fn new() -> Result<Self, Error> {
-        let mut signals =
-            Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(|error| Error::signals(&error))?;
+        let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGQUIT])
+            .map_err(|error| Error::signals(&error))?;
         let (tell, told) = channel();
         thread::spawn(move || {
             for _ in signals.forever() {

@@ -5,6 +5,7 @@
 use crate::cli::{Knob, MemsArgs, Switch};
 use crate::error::Error;
 use crate::exit::Exit;
+use crate::interrupt::Interrupts;
 use crate::output::Output;
 use crate::request::{self, Outcome};
 use crate::status::on_off;
@@ -89,9 +90,11 @@ pub fn run(sysfs: &Sysfs, output: Output, args: &MemsArgs) -> Result<Exit, Error
 
 /// Sets the nodes; says what has moved if anything was to move.
 fn set(sysfs: &Sysfs, nodes: &str, migrate: bool) -> Result<Option<Outcome>, Error> {
+    // Before the knob is turned: a signal must not leave it so.
+    let interrupts = Interrupts::new()?;
     let turned = if migrate { Turned::on(sysfs)? } else { None };
     let moves = turned.is_some() || sysfs.switch(MEMORY_MIGRATE)?;
-    let outcome = request::run(sysfs, Knob::Mems, nodes);
+    let outcome = request::run(sysfs, Knob::Mems, nodes, &interrupts);
     // Whatever became of the request: a knob left turned is the worse news.
     let put_back = turned.map_or(Ok(()), Turned::put_back);
     let outcome = match (outcome, put_back) {
@@ -105,5 +108,9 @@ fn set(sysfs: &Sysfs, nodes: &str, migrate: bool) -> Result<Option<Outcome>, Err
         }
         (Err(first), Err(error)) => return Err(error.after(&first)),
     };
-    Ok(moves.then_some(outcome))
+    match outcome.error {
+        // Nothing was to move, so what has moved is no matter.
+        Some(error) if !moves => Err(error),
+        error => Ok(moves.then_some(Outcome { error, ..outcome })),
+    }
 }

@@ -5,6 +5,7 @@
 use crate::cli::Knob;
 use crate::error::Error;
 use crate::exit::Exit;
+use crate::interrupt::Interrupts;
 use crate::output::Output;
 use crate::request;
 use crate::sysfs::Sysfs;
@@ -15,7 +16,12 @@ use crate::sysfs::Sysfs;
 ///
 /// Any with which nothing has moved.
 pub fn run(sysfs: &Sysfs, output: Output, from: &str, to: &str) -> Result<Exit, Error> {
-    let outcome = request::run(sysfs, Knob::Migrate, &format!("{from} {to}"))?;
+    let outcome = request::run(
+        sysfs,
+        Knob::Migrate,
+        &format!("{from} {to}"),
+        &Interrupts::new()?,
+    )?;
     output.say(&outcome)?;
     if let Some(error) = &outcome.error {
         output.complain(error);

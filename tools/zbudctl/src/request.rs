@@ -53,21 +53,26 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// Writes `value` to `knob`, which moves pages, and waits for the end.
+/// Writes `value` to `knob`, which moves pages, and waits for the end, or for one of
+/// `interrupts`, which ends it.
 ///
 /// # Errors
 ///
 /// Any with which no request has run.
-pub fn run(sysfs: &Sysfs, knob: Knob, value: &str) -> Result<Outcome, Error> {
+pub fn run(
+    sysfs: &Sysfs,
+    knob: Knob,
+    value: &str,
+    interrupts: &Interrupts,
+) -> Result<Outcome, Error> {
     let before = sysfs.number("stats/user_moved")?;
     let refused = |errno: Errno| Error::Os {
         doing: format!("write '{value}' to {}", sysfs.path(knob.name()).display()),
         errno,
         hint: errno.request_hint(),
     };
-    let interrupts = Interrupts::new()?;
     let status = spawn(knob, value)
-        .and_then(|child| wait(child, &interrupts))
+        .and_then(|child| wait(child, interrupts))
         .map_err(|error| refused(Errno::of(&error)))?;
     let errno = errno_of(status);
     if let Some(errno) = errno.filter(|errno| !errno.request_ran()) {

@@ -57,7 +57,7 @@ impl Check {
     }
 
     /// All of them, for figures of one moment.
-    fn all(pool: &Pool, total: &Total) -> [Self; 5] {
+    fn all(pool: &Pool, total: &Total) -> [Self; 4] {
         [
             Self::equal("pages", total.pages, pool.pages),
             Self::equal("zpages", total.zpages, pool.zpages),
@@ -73,14 +73,6 @@ impl Check {
                 left_is: "in:",
                 right: total.moved_out,
                 right_is: "out:",
-            },
-            Self {
-                name: "density",
-                ok: pool.pages <= pool.zpages,
-                left: u128::from(pool.pages),
-                left_is: "more pages:",
-                right: u128::from(pool.zpages),
-                right_is: "than zpages:",
             },
         ]
     }

@@ -116,6 +116,17 @@ fn the_knob_is_put_back_after_a_signal() -> Result<(), Trouble> {
 }
 
 #[test]
+fn a_signal_is_told_when_nothing_was_to_move() -> Result<(), Trouble> {
+    let tree = Tree::new()?;
+    // Nobody reads it: the write waits.
+    let _mems = tree.fifo("mems")?;
+    let child = tree.command(&["mems", "2"]).spawn()?;
+    signal(&child, "QUIT", 2)?;
+    finish(child)?.failed(4, "EINTR")?;
+    Ok(())
+}
+
+#[test]
 fn a_knob_that_cannot_be_turned_leaves_the_nodes_alone() -> Result<(), Trouble> {
     let tree = Tree::new()?;
     tree.set("mems", "")?;

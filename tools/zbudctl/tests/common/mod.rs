@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 /// Why a test fails.
 pub type Trouble = Box<dyn std::error::Error + Send + Sync>;
 /// Nothing that a test waits for takes so long.
-pub const LONG: Duration = Duration::from_secs(30);
+pub const LONG: Duration = Duration::from_secs(120);
 
 /// Fails the test unless the condition holds.
 #[macro_export]
