@@ -259,3 +259,6 @@ fn walk<T: Table>(
     }
     Ok(length)
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests;

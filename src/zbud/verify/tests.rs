@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Each invariant is broken by hand, and the validator names it. What takes more than
+//! one pool is in tests/verify.rs.
+
+use super::*;
+use crate::zbud::chunk::{Len, PAGE_SIZE};
+use crate::zbud::error::Error;
+use crate::zbud::id::{Frame, Nid, Place};
+
+struct OneLeaf(Leaf);
+
+impl Table for OneLeaf {
+    fn leaf(&self, number: u32) -> Option<&Leaf> {
+        (number == 0).then_some(&self.0)
+    }
+
+    fn leaves(&self) -> u32 {
+        1
+    }
+}
+
+/// A pool with two pages, each with one zpage: on node 0 one that fills its page, on
+/// node 1 one of 100 bytes.
+struct Pool {
+    table: OneLeaf,
+    lists: Lists<[NodeLists; 2]>,
+    full: DescId,
+    lone: DescId,
+}
+
+impl Pool {
+    fn new() -> Result<Self, Error> {
+        let table = OneLeaf(Leaf::new());
+        let mut lists = Lists::new([NodeLists::new(), NodeLists::new()]);
+        lists.add_leaf(&table, 0)?;
+        let mut insert = |address, nid, bytes| {
+            let frame = Frame::new(address).ok_or(Error::Corrupt)?;
+            let len = Len::new(bytes).map_err(|_| Error::Corrupt)?;
+            let stored = lists.insert(&table, frame, Nid(nid), len)?;
+            Ok(stored.slot.desc())
+        };
+        let full = insert(PAGE_SIZE, 0, PAGE_SIZE)?;
+        let lone = insert(PAGE_SIZE * 2, 1, 100)?;
+        Ok(Self {
+            table,
+            lists,
+            full,
+            lone,
+        })
+    }
+
+    fn full(&self) -> Result<&Descriptor, Error> {
+        self.table.descriptor(self.full)
+    }
+
+    fn lone(&self) -> Result<&Descriptor, Error> {
+        self.table.descriptor(self.lone)
+    }
+
+    /// A descriptor that nobody uses.
+    fn free(&self) -> Result<&Descriptor, Error> {
+        let last = self.table.0.descriptor(DESCRIPTORS_PER_LEAF - 1);
+        last.ok_or(Error::Corrupt)
+    }
+}
+
+/// The zpage of a page with one.
+fn only(desc: &Descriptor) -> Result<(Buddy, Half), Error> {
+    let mut buddies = Buddy::BOTH.into_iter();
+    buddies
+        .find_map(|buddy| Some((buddy, desc.rmap(buddy)?.half())))
+        .ok_or(Error::Corrupt)
+}
+
+/// What the validator says once `harm` was done to a pool.
+fn found(harm: impl FnOnce(&mut Pool) -> Result<(), Error>) -> Result<Option<What>, Error> {
+    let mut pool = Pool::new()?;
+    assert_eq!(pool.lists.verify(&pool.table), Ok(()));
+    harm(&mut pool)?;
+    let found = pool.lists.verify(&pool.table);
+    Ok(found.err().map(|violation| violation.what))
+}
+
+#[test]
+fn a_page_is_missing_or_left_over() -> Result<(), Error> {
+    let missing = found(|pool| {
+        pool.lone()?.set_page(None, Nid(1));
+        Ok(())
+    })?;
+    let left_over = found(|pool| {
+        pool.free()?.set_page(Frame::new(PAGE_SIZE * 3), Nid(0));
+        Ok(())
+    })?;
+    assert_eq!([missing, left_over], [Some(What::Frame); 2]);
+    Ok(())
+}
+
+#[test]
+fn a_page_is_on_a_node_that_is_not_there() -> Result<(), Error> {
+    let found = found(|pool| {
+        pool.lone()?.set_page(pool.lone()?.frame(), Nid(2));
+        Ok(())
+    })?;
+    assert_eq!(found, Some(What::Node));
+    Ok(())
+}
+
+#[test]
+fn zpages_do_not_go_with_the_state() -> Result<(), Error> {
+    for state in [State::Buddied, State::Empty] {
+        let found = found(|pool| {
+            pool.lone()?.set_state(state);
+            Ok(())
+        })?;
+        assert_eq!(found, Some(What::Zpages), "{state:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn zpages_overlap() -> Result<(), Error> {
+    let found = found(|pool| {
+        let page = pool.full()?;
+        let other = match only(page)?.0 {
+            Buddy::First => Buddy::Last,
+            Buddy::Last => Buddy::First,
+        };
+        let len = Len::new(100).map_err(|_| Error::Corrupt)?;
+        page.place(pool.full, other, len).map(|_| ())
+    })?;
+    assert_eq!(found, Some(What::Overlap));
+    Ok(())
+}
+
+#[test]
+fn slots_and_reverse_maps_do_not_match() -> Result<(), Error> {
+    let retired = found(|pool| {
+        let page = pool.lone()?;
+        page.slot(only(page)?.1).retire().map(|_| ())
+    })?;
+    assert_eq!(retired, Some(What::Rmap));
+    let orphan = found(|pool| {
+        let place = Place::new(pool.lone, only(pool.lone()?)?.0);
+        pool.free()?.slot(Half::A).publish(place, false);
+        Ok(())
+    })?;
+    assert_eq!(orphan, Some(What::OrphanSlot));
+    Ok(())
+}
+
+#[test]
+fn slots_are_frozen_without_a_move_and_a_move_goes_without() -> Result<(), Error> {
+    let frozen = found(|pool| {
+        let page = pool.lone()?;
+        assert!(page.slot(only(page)?.1).freeze());
+        Ok(())
+    })?;
+    let moving = found(|pool| {
+        pool.lone()?.set_state(State::Moving);
+        Ok(())
+    })?;
+    assert_eq!([frozen, moving], [Some(What::Frozen); 2]);
+    Ok(())
+}
+
+#[test]
+fn lists_are_wrong() -> Result<(), Error> {
+    let back = found(|pool| {
+        pool.lone()?.set_prev(7);
+        Ok(())
+    })?;
+    let circle = found(|pool| {
+        pool.lone()?.set_next(pool.lone.raw());
+        Ok(())
+    })?;
+    let deferred = found(|pool| {
+        pool.lists.deferred = pool.lone.raw();
+        Ok(())
+    })?;
+    assert_eq!([back, circle, deferred], [Some(What::List); 3]);
+    Ok(())
+}
+
+#[test]
+fn leaves_are_wrong() -> Result<(), Error> {
+    let used = found(|pool| pool.table.0.take().map(|_| ()).ok_or(Error::NoDescriptor))?;
+    let circle = found(|pool| {
+        pool.table.0.next.store(0, Ordering::Relaxed);
+        Ok(())
+    })?;
+    assert_eq!([used, circle], [Some(What::Leaf); 2]);
+    Ok(())
+}
+
+#[test]
+fn counters_do_not_add_up() -> Result<(), Error> {
+    let harms: [fn(&mut Lists<[NodeLists; 2]>); 4] = [
+        |lists| lists.pages = 3,
+        |lists| lists.stored_bytes = 0,
+        |lists| lists.nodes.iter_mut().for_each(|node| node.add(1, 0)),
+        |lists| lists.nodes.iter_mut().for_each(|node| node.add(0, 1)),
+    ];
+    for (number, harm) in harms.into_iter().enumerate() {
+        let found = found(|pool| {
+            harm(&mut pool.lists);
+            Ok(())
+        })?;
+        assert_eq!(found, Some(What::Counter), "harm {number}");
+    }
+    Ok(())
+}
