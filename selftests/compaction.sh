@@ -11,7 +11,7 @@
 . "$(dirname "$0")/lib.sh"
 
 need_root
-need_command python3
+need_command python3 numactl
 need_file /proc/sys/vm/compact_memory
 load_module
 need_file "$DATA"
@@ -65,7 +65,7 @@ pool_pages | sort >"$SCRATCH/before"
 check "compacts node 1" compact_memory 1
 pool_pages | sort >"$SCRATCH/after"
 comm -13 "$SCRATCH/before" "$SCRATCH/after" >"$SCRATCH/moved"
-note "$(wc -l <"$SCRATCH/moved") pages have another frame"
+note "$(wc -l <"$SCRATCH/moved") pages have another frame; $(counter node1/pages) of $(counter pages) are on node 1"
 is "pages of node 1 have other frames" "$(grep -c ' 1$' "$SCRATCH/moved")" -gt 0
 is "those of other nodes have not" "$(grep -vc ' 1$' "$SCRATCH/moved")" -eq 0
 check "contents are the same" same_data "$SCRATCH/data"

@@ -417,10 +417,11 @@ real_data() {
 # store FILE: FILE, and nothing else, into the pool.
 store() { dd if="$1" of="$DATA" bs=1M status=none; }
 
-# store_scattered FILE [NODE]: the same, strewn over memory [of that node]: between
-# each two pieces there is memory that is free in the end. What compaction is made for.
+# store_scattered FILE [NODE]: the same, strewn over the memory of all nodes, or of that
+# one: between each two pieces there is memory that is free in the end. What compaction
+# is made for.
 store_scattered() {
-	local free place=()
+	local free place=(numactl --interleave=all)
 	free=$(awk '/^MemFree:/ { print $2 }' /proc/meminfo)
 	[ -z "${2:-}" ] || free=$(node_free_kb "$2") place=(on_node "$2")
 	"${place[@]}" python3 - "$1" "$DATA" "$SCRATCH/ballast" "$free" <<-'PYTHON' || return
