@@ -20,7 +20,6 @@ real_data "$SCRATCH/data" 1
 # 256 blocks and a hole of 4: 250 to 253; 10 to 12 are pinned.
 plan 200
 
-put() { printf '%s' "$2" >"$DEBUGFS/$1"; } # put FILE TEXT
 prepare() {
 	dd if="$SCRATCH/data" of="$DATA" bs=1M status=none && put free_every 251 && put pin "10 3"
 }
@@ -33,7 +32,7 @@ snapshot() {
 }
 check "a pool with a hole and pins" prepare
 snapshot >"$SCRATCH/was"
-is "has 255 blocks, and 3 pins" "$(counter zpages) $(awk 'NR > 1 { s += $5 } END { print s }' "$POOL/pages")" = "255 3"
+is "has 255 blocks, and 3 pins" "$(counter zpages) $(pins)" = "255 3"
 
 unchanged() { snapshot >"$SCRATCH/is" && cmp "$SCRATCH/was" "$SCRATCH/is"; }
 

@@ -23,13 +23,12 @@ plan 12
 base=$(cat "$AREA/base_pfn") pages=$(cat "$AREA/count")
 nid=$(awk -v block="memory$(block_of_pfn "$base")" 'BEGIN { for (n = 0; n < 64; n++) if (!system("test -e '"$NODE_SYS"'/node" n "/" block)) { print n; exit } }')
 note "CMA: $pages pages from $base on, on node $nid"
-in_area() { pool_pages | awk -v base="$base" -v n="$pages" '$1 >= base && $1 < base + n' | wc -l; }
 # The kernel takes from CMA for movable memory once more than half of what is free is
 # there (mm/page_alloc.c, __rmqueue).
 check "the area's node has little else free" occupy_node "$nid" $((100 << 10))
 note "node $nid has $(node_free_kb "$nid") kB free"
 check "stores data from node $nid" on_node "$nid" dd if="$SCRATCH/data" of="$DATA" bs=1M status=none
-inside=$(in_area)
+inside=$(pool_pages_in "$base" "$pages")
 note "$inside of $(counter pages) pages are in the area"
 is "pool pages are in the area" "$inside" -gt $((pages / 16))
 pool_pfns >"$SCRATCH/before"
@@ -39,7 +38,7 @@ migrated=$(counter stats/migrated)
 got=$(cma_take "$AREA" "$pages")
 note "$got of $pages pages were allocated"
 is "the area can be allocated" "$got" -ge $((pages * 9 / 10))
-left=$(in_area)
+left=$(pool_pages_in "$base" "$pages")
 is "hardly a pool page is left in it" $((left * 10)) -le "$inside"
 is "they have moved" $(($(counter stats/migrated) - migrated)) -ge $((inside - left))
 pool_pfns >"$SCRATCH/after"

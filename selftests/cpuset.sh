@@ -75,14 +75,13 @@ base=$(cat "$AREA/base_pfn") pages=$(cat "$AREA/count")
 near=''
 for n in $(nodes); do [ ! -e "$NODE_SYS/node$n/memory$(block_of_pfn "$base")" ] || near=$n; done
 far=$(other "$near")
-in_area() { pool_pages | awk -v base="$base" -v n="$pages" '$1 >= base && $1 < base + n' | wc -l; }
 # See cma.sh: the area is used once little else is free.
 echo 1 >"$DEBUGFS/drop"
 at_rest
 occupy_node "$near" $((90 << 10))
 check "${tests[0]}" on_node "$near" dd if="$SCRATCH/data" of="$DATA" bs=1M status=none
 vacate_node
-inside=$(in_area)
+inside=$(pool_pages_in "$base" "$pages")
 is "${tests[1]}" "$inside" -gt 200
 note "$inside pages in the area, on node $near"
 # Half of it each time, or what of that nobody else has in use.
@@ -90,12 +89,12 @@ take_half() { confined "$1" "[ \$(cma_take $AREA $((pages / 2))) -ge $((pages / 
 moved=$(counter "node$far/moved_in")
 check "${tests[2]}" take_half "$near"
 is "${tests[3]}" "$(counter "node$far/moved_in")" -eq "$moved"
-was=$(in_area)
+was=$(pool_pages_in "$base" "$pages")
 check "${tests[4]}" take_half "$far"
 gone=$(($(counter "node$far/moved_in") - moved))
 note "$gone of $was pages went to node $far"
 is "${tests[5]}" "$gone" -gt 0
-is "${tests[6]}" "$(in_area)" -le $((was - gone))
+is "${tests[6]}" "$(pool_pages_in "$base" "$pages")" -le $((was - gone))
 check "${tests[7]}" same_data "$SCRATCH/data"
 check "${tests[8]}" counters_add_up
 echo "$pages" >"$AREA/free"

@@ -21,8 +21,6 @@ real_data "$SCRATCH/data" "$(pick 32 8)"
 head -c 2M /dev/urandom >"$SCRATCH/random"
 plan 45
 
-put() { printf '%s' "$2" >"$DEBUGFS/$1"; } # put FILE TEXT
-
 # both ARGS...: the same dd into the pool and into the model.
 both() {
 	dd "$@" of="$DATA" status=none && dd "$@" of="$model" status=none

@@ -438,6 +438,9 @@ store_scattered() {
 	rm "$SCRATCH/ballast"
 }
 
+# put FILE TEXT: by one write(2) to a file of the module in debugfs.
+put() { printf '%s' "$2" >"$DEBUGFS/$1"; }
+
 # same_data FILE: the pool holds FILE, and nothing else.
 same_data() { cmp "$1" "$DATA"; }
 
@@ -461,6 +464,17 @@ pool_pages() {
 
 # pool_pfns [N]: the page frames, for comm(1).
 pool_pfns() { pool_pages "$@" | cut -d ' ' -f 1 | sort; }
+
+# pool_pages_in PFN COUNT: how many pages of the own pool are among those COUNT page frames.
+pool_pages_in() {
+	pool_pages | awk -v base="$1" -v n="$2" '$1 >= base && $1 < base + n' | wc -l
+}
+
+# pinned_pages: the page frames of the own pool's pages that have pins.
+pinned_pages() { awk 'NR > 1 && $5 > 0 { print $1 }' "$POOL/pages" | sort; }
+
+# pins: how many there are in the own pool.
+pins() { awk 'NR > 1 { s += $5 } END { print s + 0 }' "$POOL/pages"; }
 
 # pool_blocks: the memory blocks with pages of the own pool, ascending.
 pool_blocks() {

@@ -27,9 +27,9 @@ plan 49
 
 mems() { echo "$1" >"$SYS/mems"; }
 shares() { cat "$SYS"/node[0-3]/pages | tr '\n' ' '; }
-# put CPUNODE: all data anew, from the processors of that node, without a word on
+# store_from CPUNODE: all data anew, from the processors of that node, without a word on
 # memory: the policy is the pool's.
-put() { numactl --cpunodebind="$1" dd if="$SCRATCH/data" of="$DATA" bs=1M status=none; }
+store_from() { numactl --cpunodebind="$1" dd if="$SCRATCH/data" of="$DATA" bs=1M status=none; }
 # all_on N: and as it was.
 all_on() {
 	at_rest || return
@@ -39,13 +39,13 @@ all_on() {
 
 is "at first all nodes are allowed" "$(cat "$SYS/mems") $(cat "$SYS/mems_effective")" = "0-3 0-3"
 is "and a change moves nothing" "$(cat "$SYS/memory_migrate")" = 0
-check "stores on the local node" put 0
+check "stores on the local node" store_from 0
 check "stores on the local node" all_on 0
 # FROM NODES WHERE
 while read -r from nodes where why; do
 	check "mems $nodes" mems "$nodes"
 	is "mems $nodes is read back" "$(cat "$SYS/mems") $(cat "$SYS/mems_effective")" = "$nodes $nodes"
-	check "mems $nodes: stores from node $from" put "$from"
+	check "mems $nodes: stores from node $from" store_from "$from"
 	check "mems $nodes: on node $where, $why" all_on "$where"
 done <<-LIST
 	0 1-3 1 the nearest
@@ -69,7 +69,7 @@ is "and it is when it is" "$(counter node2/zpages) $(counter node2/pages)" = "2 
 
 # With memory_migrate.
 mems 0-1
-check "stores on node 0" put 0
+check "stores on node 0" store_from 0
 numactl --cpunodebind=1 dd if="$SCRATCH/data" of="$DATA" bs=4K count=200 conv=notrunc status=none
 at_rest
 before=$(shares)

@@ -75,7 +75,7 @@ check "figures add up" counters_add_up
 
 # A page in use stays, and moves when it is not in use any more.
 check "pins 20 blocks" eval "echo '0 20' >$DEBUGFS/pin"
-pinned=$(awk 'NR > 1 && $5 > 0' "$POOL/pages" | wc -l)
+pinned=$(pinned_pages | wc -l)
 pages=$(counter pages)
 check "migrate 2 0" eval "echo '2 0' >$SYS/migrate"
 is "pages in use are counted as not moved" "$(counter stats/not_moved) $(on 2)" = "$pinned $pinned"

@@ -107,7 +107,7 @@ is "pages were moved by hand" "$user" -gt 100
 is "and by the host" $((all - user)) -gt 0
 is "moves between nodes are among all moves" "$(node_sum moved_out)" -le "$(counter stats/migrated)"
 check "the processes end" eval "[ -z '$mapped' ] || mapper_stop"
-is "no pin is left" "$(awk 'NR > 1 { s += $5 } END { print s + 0 }' "$POOL/pages")" -eq 0
+is "no pin is left" "$(pins)" -eq 0
 check "contents are right" same_data "$SCRATCH/data"
 is "one zpage for each block" "$(counter zpages)" -eq "$blocks"
 check "figures add up" counters_add_up

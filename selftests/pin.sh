@@ -22,10 +22,6 @@ real_data "$SCRATCH/data" "$(pick 24 12)"
 plan 55
 
 blocks=$(($(stat -c %s "$SCRATCH/data") / 4096))
-put() { printf '%s' "$2" >"$DEBUGFS/$1"; } # put FILE TEXT
-# pinned_pages: the PFNs of pages with pins; pins: the sum of the pins.
-pinned_pages() { awk 'NR > 1 && $5 > 0 { print $1 }' "$POOL/pages" | sort; }
-pins() { awk 'NR > 1 { s += $5 } END { print s + 0 }' "$POOL/pages"; }
 refusals() { echo $(($(counter stats/isolate_refused) + $(counter stats/migrate_busy))); }
 
 # --- compaction ---

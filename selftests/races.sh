@@ -97,7 +97,7 @@ else
 fi
 is "and pins have been in the way" \
 	$(($(counter stats/isolate_refused) + $(counter stats/migrate_busy) - refused)) -gt 0
-is "no pin is left" "$(awk 'NR > 1 { s += $5 } END { print s + 0 }' "$POOL/pages")" -eq 0
+is "no pin is left" "$(pins)" -eq 0
 check "contents are right" cmp -n "$size" "$SCRATCH/data" "$DATA"
 is "one zpage for each block" "$(counter zpages)" -eq "$blocks"
 check "figures add up" counters_add_up

@@ -45,7 +45,7 @@ check "contents are the same" same_data "$SCRATCH/data"
 check "figures add up" counters_add_up
 # A page that is in use stays: the frame is not taken away from under it.
 check "pins a block" eval "echo 5 >$DEBUGFS/pin"
-pfn=$(awk 'NR > 1 && $5 > 0 { print $1 }' "$POOL/pages")
+pfn=$(pinned_pages)
 errno=$(write_errno $SOFT $((pfn * $(getconf PAGESIZE))))
 is "soft offline of a page in use fails" "$([ "$errno" != 0 ] && awk -v pfn="$pfn" 'NR > 1 && $1 == pfn' "$POOL/pages" | wc -l)" = 1
 note "with $errno"

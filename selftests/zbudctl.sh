@@ -52,7 +52,7 @@ check "contents are the same" same_data "$SCRATCH/data"
 from=0 to=3
 [ "$(counter node0/pages)" -gt 0 ] || from=1
 echo "0 20" >"$DEBUGFS/pin"
-pinned=$(awk 'NR > 1 && $5 > 0' "$POOL/pages" | wc -l)
+pinned=$(pinned_pages | wc -l)
 ctl 3 "migrate with pages in use" migrate $from $to
 is "says how many have stayed" "$(said)" = "$((pages - pinned)) moved, $pinned not moved"
 echo all >"$DEBUGFS/unpin"
