@@ -36,7 +36,7 @@ help:
 	@echo 'make demo            show it: pool pages move between nodes, and holes close'
 	@echo 'make test            all tests, under 6.12 and the newest stock kernel; T="NAME..." for some,'
 	@echo '                     KERNEL="..." for other kernels, MOVER=mapping or movable_ops for one mover'
-	@echo 'make test-long       all tests, with more rounds of some, under all kernels'
+	@echo 'make test-long       what test leaves out: more rounds of the races, the other kernels'
 	@echo 'make costs           what each mover costs, and zbud, in instructions'
 	@echo 'make vm              a root shell in a guest that has the module loaded'
 	@echo 'make lint            formatting and linters only'
