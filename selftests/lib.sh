@@ -16,7 +16,8 @@
 # A test's header may say how it is to be run by scripts/test:
 #	# zbm-vm: ARGS		arguments for scripts/vm/boot (quoted as in a shell)
 #	# zbm-mover: NAME	it is about that mover, and sees to having it; -: any will do
-#	# zbm-debug: both	under the debug kernel, too, with each mover
+#	# zbm-debug: both	under the debug kernel, too, with each mover; in a long
+#				run these are the only ones there
 #
 # Exit status, as in kselftest: 0 pass, 1 fail, 4 skip.
 
