@@ -20,7 +20,7 @@ real_data "$SCRATCH/data" "$(pick 16 8)"
 hog_mib=$(pick 64 24)
 rounds=$(pick 3 2)
 ! is_long || rounds=$((rounds * 5))
-plan 29
+plan 30
 
 on() { counter "node$1/pages"; }
 live() { hog_do write 7 && hog_do out && hog_do read && hog_do out; }
@@ -92,6 +92,8 @@ offline_and_back() {
 moved=$(counter node2/moved_out)
 check "zswap works on while node 2 goes offline and comes back" live_while offline_and_back
 note "$(($(counter node2/moved_out) - moved)) pages left node 2 for it"
+# What was swapped out while node 2 was all but gone went past the pool.
+check "zswap works on" live
 ask "all 2"
 pages=$(on 2) moved=$(counter node2/moved_out)
 check "node 2 goes offline" offline_all
