@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# zbm-vm: --nodes 4 --mem 1G,slots=1,maxmem=2G --append memhp_default_state=online_movable --qemu "-object memory-backend-ram,id=dimm,size=256M -device pc-dimm,id=dimm0,memdev=dimm,node=3"
+# zbm-vm: --nodes 4 --mem 1536M,slots=1,maxmem=3G --append memhp_default_state=online_movable --qemu "-object memory-backend-ram,id=dimm,size=256M -device pc-dimm,id=dimm0,memdev=dimm,node=3"
 # zbm-debug: both
 #
 # The seam between the host's moves and those by hand, on four processors: requests
