@@ -82,6 +82,15 @@ impl Output {
     }
 }
 
+/// A switch as `mems --memory-migrate` takes it.
+pub fn on_off(on: bool) -> &'static str {
+    if on {
+        "on"
+    } else {
+        "off"
+    }
+}
+
 fn complain(message: &dyn Display) {
     // With no one to tell, the exit status has to do.
     drop(writeln!(io::stderr(), "zbudctl: {message}"));

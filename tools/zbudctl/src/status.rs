@@ -6,16 +6,14 @@ use crate::error::Error;
 use crate::exit::Exit;
 use crate::figures::{Node, Pool, Total};
 use crate::interrupt::Interrupts;
-use crate::output::{Output, Reader};
+use crate::output::{on_off, Output, Reader};
 use crate::sysfs::Sysfs;
-use crate::table::Table;
+use crate::table::{Table, LABEL};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::{Duration, Instant};
 
-/// The width of what stands at the left.
-pub const LABEL: usize = 24;
 const MIB: f64 = 1_048_576.0;
 
 /// What `status` says.
@@ -152,15 +150,6 @@ impl fmt::Display for Status {
             line(&format!("stats/{name}"), number)?;
         }
         Ok(())
-    }
-}
-
-/// A switch as `mems --memory-migrate` takes it.
-pub fn on_off(on: bool) -> &'static str {
-    if on {
-        "on"
-    } else {
-        "off"
     }
 }
 

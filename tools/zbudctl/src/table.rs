@@ -2,9 +2,10 @@
 
 //! A table as numastat(8) prints it: a label, then right-aligned columns.
 
-use crate::status::LABEL;
 use std::fmt;
 
+/// The width of the column of labels.
+pub const LABEL: usize = 24;
 /// No column is narrower.
 const NARROWEST: usize = 12;
 
