@@ -13,10 +13,10 @@ use std::time::Duration;
 #[derive(Parser)]
 #[command(name = "zbudctl", version, after_help = AFTER_HELP)]
 pub struct Cli {
-    /// Print JSON, one object a line, errors too
+    /// Print JSON, one object a line; errors, too
     #[arg(long, global = true)]
     pub json: bool,
-    /// What to do.
+    /// The command.
     #[command(subcommand)]
     pub command: Command,
 }
@@ -30,12 +30,12 @@ Exit status:
   4  the kernel refused, or a file does not say what it should
   5  the module is not loaded";
 
-/// What to do.
+/// The commands.
 #[derive(Subcommand)]
 pub enum Command {
     /// Show the pools: figures for each node, knobs, counters
     Status {
-        /// Again every SECONDS (default 1), until interrupted
+        /// Repeat every SECONDS (default 1) until interrupted
         #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "1",
               value_parser = interval)]
         watch: Option<Duration>,
@@ -49,7 +49,7 @@ pub enum Command {
         #[arg(value_parser = word)]
         to: String,
     },
-    /// Show, or say, on which nodes new pages may be placed
+    /// Show or set the nodes on which new pages may be placed
     Mems(MemsArgs),
     /// Check every invariant of the pools, and that the figures add up
     Verify,
@@ -58,21 +58,21 @@ pub enum Command {
     Request {
         /// The file.
         knob: Knob,
-        /// What to write.
+        /// The text to write.
         value: String,
     },
 }
 
-/// What `mems` takes.
+/// The arguments of `mems`.
 #[derive(Args)]
 pub struct MemsArgs {
     /// Nodes: numbers and ranges, as in 0-1,3, or 'all'
     #[arg(value_parser = word)]
     pub nodes: Option<String>,
-    /// Move what is elsewhere, this time, whatever memory_migrate says
+    /// Move the pages on other nodes this time, even if memory_migrate is off
     #[arg(long, requires = "nodes", conflicts_with = "memory_migrate")]
     pub migrate: bool,
-    /// Whether changes of mems move, from now on
+    /// Set whether changes of mems move pages from now on
     #[arg(long, value_name = "on|off", hide_possible_values = true)]
     pub memory_migrate: Option<Switch>,
 }
@@ -105,8 +105,8 @@ impl Knob {
     }
 }
 
-/// What the kernel takes for one word. More is its to judge; but two words in one
-/// argument, or none, would shift the others.
+/// Checks that an argument is one word for the kernel: two words in it, or none, would
+/// shift the others. The rest is for the kernel to check.
 fn word(text: &str) -> Result<String, String> {
     if text.is_empty() {
         Err("no nodes".to_owned())
@@ -117,7 +117,7 @@ fn word(text: &str) -> Result<String, String> {
     }
 }
 
-/// A time that is neither too short to look at nor for ever.
+/// Parses the time between two outputs of `status --watch`.
 fn interval(text: &str) -> Result<Duration, String> {
     match text.parse::<f64>() {
         Ok(seconds) if (0.1..=86400.0).contains(&seconds) => {
@@ -131,18 +131,18 @@ fn interval(text: &str) -> Result<Duration, String> {
 ///
 /// # Errors
 ///
-/// With what to exit when there is nothing to run: help is shown, or an error.
+/// The exit status if there is nothing to run, as help or an error was printed.
 pub fn parse() -> Result<Cli, ExitCode> {
     Cli::try_parse().map_err(|error| match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
-            // A pipe that is closed is no error.
+            // A closed pipe is no error.
             drop(error.print());
             ExitCode::SUCCESS
         }
         _ => {
             let said = error.render().to_string();
             let said = said.strip_prefix("error: ").unwrap_or(&said).trim_end();
-            // It could not be parsed, so this is a guess, on the safe side.
+            // The command line could not be parsed, so this is a guess.
             let json = std::env::args_os().any(|argument| argument == "--json");
             let message = said.to_owned();
             Output::new(json).fail(&Error::Usage(message)).into()

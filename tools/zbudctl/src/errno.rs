@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Error numbers: their names, and what they mean in this module's sysfs.
+//! Error numbers: their names, and their meaning in the module's sysfs.
 
 use serde::{Serialize, Serializer};
 use std::fmt;
 use std::io;
 
-/// An error number of the kernel, as x86-64 has them.
+/// An error number of the kernel, as on x86-64.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Errno(pub i32);
 
@@ -17,7 +17,7 @@ impl Errno {
     pub const ENOENT: Self = Self(2);
     /// A fatal signal.
     pub const EINTR: Self = Self(4);
-    /// Also for what has no number: a write that was short.
+    /// An I/O error; also for a short write, which has no number.
     pub const EIO: Self = Self(5);
     /// No memory.
     pub const ENOMEM: Self = Self(12);
@@ -29,7 +29,7 @@ impl Errno {
     pub const ENODEV: Self = Self(19);
     /// Not a list of nodes.
     pub const EINVAL: Self = Self(22);
-    /// A node number that cannot be.
+    /// An impossible node number.
     pub const ERANGE: Self = Self(34);
 
     /// The error number of `error`.
@@ -37,7 +37,7 @@ impl Errno {
         error.raw_os_error().map_or(Self::EIO, Self)
     }
 
-    /// Its name in errno.h, of those that sysfs may say.
+    /// Its name in errno.h, if a file in sysfs may return it.
     pub fn name(self) -> Option<&'static str> {
         Some(match self.0 {
             1 => "EPERM",
@@ -63,12 +63,12 @@ impl Errno {
         })
     }
 
-    /// Whether a request that ends so has run, so that its counts are its own.
+    /// Whether a request that ends with it has run, so that the counts are its own.
     pub fn request_ran(self) -> bool {
         matches!(self, Self::ENOMEM | Self::EINTR)
     }
 
-    /// What it means for any file.
+    /// An explanation that holds for any file.
     pub fn hint(self) -> Option<&'static str> {
         Some(match self {
             Self::EPERM | Self::EACCES => "only root may do this",
@@ -77,7 +77,7 @@ impl Errno {
         })
     }
 
-    /// What it means for a request to place or to move pages.
+    /// An explanation for a request to place or to move pages.
     pub fn request_hint(self) -> Option<&'static str> {
         Some(match self {
             Self::EINVAL => "nodes are numbers and ranges, as in 0-1,3, or 'all'",
@@ -113,7 +113,7 @@ mod tests {
     use super::Errno;
 
     #[test]
-    fn the_names_are_the_hosts() {
+    fn the_names_are_libcs() {
         for (errno, name, text) in [
             (Errno::EPERM, "EPERM", "Operation not permitted"),
             (Errno::ENOENT, "ENOENT", "No such file or directory"),

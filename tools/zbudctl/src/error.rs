@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What can go wrong, in the words of both outputs.
+//! Errors, as text and as JSON.
 
 use crate::errno::Errno;
 use crate::exit::Exit;
@@ -9,30 +9,30 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-/// Something went wrong.
+/// Any error of zbudctl.
 #[derive(Debug)]
 pub enum Error {
-    /// There is no directory of the module's.
+    /// The module has no directory in sysfs.
     NotLoaded {
-        /// Where it would be.
+        /// Where the directory would be.
         path: PathBuf,
     },
     /// The kernel refused.
     Os {
-        /// What was tried: "read ...".
+        /// The failed operation: "read ...".
         doing: String,
-        /// What it said.
+        /// The error number.
         errno: Errno,
-        /// What that means.
+        /// An explanation for people.
         hint: Option<&'static str>,
     },
-    /// A file says something else than it should.
+    /// A file has unexpected contents.
     Format {
         /// The file.
         path: PathBuf,
-        /// What should be there.
+        /// A description of the expected contents.
         wanted: &'static str,
-        /// The beginning of what is there, printable.
+        /// The beginning of the contents, escaped.
         got: String,
     },
     /// The command line is wrong.
@@ -52,7 +52,7 @@ impl Error {
         }
     }
 
-    /// The kernel refused to have signals handled.
+    /// The kernel did not let signals be handled.
     pub fn signals(error: &io::Error) -> Self {
         Self::Os {
             doing: "handle signals".to_owned(),
@@ -61,7 +61,7 @@ impl Error {
         }
     }
 
-    /// The same, and what went wrong before.
+    /// This error, which followed on `first`.
     pub fn after(self, first: &Self) -> Self {
         match self {
             Self::Os { doing, errno, hint } => Self::Os {
@@ -73,7 +73,7 @@ impl Error {
         }
     }
 
-    /// With what status to exit.
+    /// The exit status for it.
     pub fn exit(&self) -> Exit {
         match self {
             Self::NotLoaded { .. } => Exit::NotLoaded,

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Exit statuses: what a script goes by. They are ABI, see Documentation/zbudctl.rst.
+//! Exit statuses. Scripts rely on them; Documentation/zbudctl.rst describes them.
 
 use std::process::ExitCode;
 
-/// How it ended.
+/// An exit status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
-    /// All was done.
+    /// Everything was done.
     Success = 0,
-    /// The pool, or its figures, are not as they must be.
+    /// The validator or a check of the figures failed.
     NotVerified = 1,
-    /// The command line is wrong. clap's, too.
+    /// The command line is wrong; clap uses the same number.
     Usage = 2,
-    /// The request ran, and some pages stayed where they were.
+    /// The request ran, but some pages were not moved.
     NotMoved = 3,
-    /// The kernel refused something, or a file does not say what it should.
+    /// The kernel refused something, or a file has unexpected contents.
     Refused = 4,
     /// The module is not loaded.
     NotLoaded = 5,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The module's figures, as they were when they were read. Files are read one by
-//! one: of a pool in use, figures may be of different moments.
+//! The module's figures. They are read file by file, so those of a pool in use may
+//! be of different moments.
 
 use crate::error::Error;
 use crate::sysfs::Sysfs;
@@ -10,18 +10,18 @@ use serde::Serialize;
 /// All pools together: the files at the top.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Pool {
-    /// Host pages.
+    /// Pool pages.
     pub pages: u64,
     /// Compressed pages.
     pub zpages: u64,
-    /// Their bytes.
+    /// Bytes in these.
     pub stored_bytes: u64,
-    /// Host pages with one compressed page.
+    /// Pool pages with one compressed page.
     pub unbuddied_pages: u64,
 }
 
 impl Pool {
-    /// Reads them.
+    /// Reads the figures.
     ///
     /// # Errors
     ///
@@ -35,9 +35,9 @@ impl Pool {
         })
     }
 
-    /// Compressed pages in a host page; `None` without host pages.
+    /// Compressed pages for each pool page; `None` if there are no pool pages.
     pub fn density(&self) -> Option<f64> {
-        // CAST: for people, and exact up to 2^53 pages.
+        // CAST: for display, and exact up to 2^53 pages.
         (self.pages != 0).then(|| self.zpages as f64 / self.pages as f64)
     }
 }
@@ -47,20 +47,20 @@ impl Pool {
 pub struct Node {
     /// Its number.
     pub node: u32,
-    /// Host pages on it.
+    /// Pool pages on it.
     pub pages: u64,
     /// Compressed pages in these.
     pub zpages: u64,
-    /// Host pages with one compressed page.
+    /// Pool pages with one compressed page.
     pub unbuddied_pages: u64,
-    /// Host pages that came from other nodes.
+    /// Pool pages that came from other nodes.
     pub moved_in: u64,
-    /// Host pages that went to other nodes.
+    /// Pool pages that went to other nodes.
     pub moved_out: u64,
 }
 
 impl Node {
-    /// Reads one.
+    /// Reads the figures of one node.
     fn read(sysfs: &Sysfs, node: u32) -> Result<Self, Error> {
         let number = |name| sysfs.number(&format!("node{node}/{name}"));
         Ok(Self {
@@ -73,7 +73,7 @@ impl Node {
         })
     }
 
-    /// Reads all, in order.
+    /// Reads those of all nodes, in the order of their numbers.
     ///
     /// # Errors
     ///
@@ -83,30 +83,30 @@ impl Node {
         nodes.map(|node| Self::read(sysfs, node)).collect()
     }
 
-    /// Whether there is nothing on it, and never was.
+    /// Whether it has no pool pages and never had any that moved.
     pub fn is_untouched(&self) -> bool {
         let figures = [self.pages, self.zpages, self.moved_in, self.moved_out];
         figures.iter().all(|figure| *figure == 0) && self.unbuddied_pages == 0
     }
 }
 
-/// Sums over nodes: wider than what is summed, so that no figure overflows them.
+/// Sums over nodes, in a wider type, so that no figure can overflow them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Total {
-    /// Host pages.
+    /// Pool pages.
     pub pages: u128,
     /// Compressed pages.
     pub zpages: u128,
-    /// Host pages with one compressed page.
+    /// Pool pages with one compressed page.
     pub unbuddied_pages: u128,
-    /// Host pages that came from other nodes.
+    /// Pool pages that came from other nodes.
     pub moved_in: u128,
-    /// Host pages that went to other nodes.
+    /// Pool pages that went to other nodes.
     pub moved_out: u128,
 }
 
 impl Total {
-    /// Adds up.
+    /// Adds the figures up.
     pub fn of(nodes: &[Node]) -> Self {
         let sum =
             |figure: fn(&Node) -> u64| nodes.iter().map(|node| u128::from(figure(node))).sum();

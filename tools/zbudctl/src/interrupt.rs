@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Signals that ask to stop, as something to wait for.
+//! Waiting for signals that ask the program to stop.
 
 use crate::error::Error;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
@@ -9,15 +9,15 @@ use std::sync::mpsc::{channel, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
-/// From now on the signals do not end the process but are told here.
+/// Receives the signals: once it exists, they do not end the process.
 pub struct Interrupts(Receiver<()>);
 
 impl Interrupts {
-    /// Takes the signals over.
+    /// Handles the signals from now on.
     ///
     /// # Errors
     ///
-    /// `Os` when the kernel does not let it.
+    /// `Os` if the kernel refuses.
     pub fn new() -> Result<Self, Error> {
         let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGQUIT])
             .map_err(|error| Error::signals(&error))?;
@@ -32,12 +32,12 @@ impl Interrupts {
         Ok(Self(told))
     }
 
-    /// Waits for a signal; says whether one came in time.
+    /// Waits for a signal; returns whether one came in time.
     pub fn wait(&self, time: Duration) -> bool {
         match self.0.recv_timeout(time) {
             Ok(()) => true,
             Err(RecvTimeoutError::Timeout) => false,
-            // The thread ends with the process only.
+            // The thread ends only with the process.
             Err(RecvTimeoutError::Disconnected) => true,
         }
     }

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! `zbudctl`: shows the pools of zbud_movable, moves their pages between NUMA nodes
-//! and verifies them, by way of sysfs and nothing else. Documentation/zbudctl.rst
-//! is its manual.
+//! and verifies them, through sysfs alone. Documentation/zbudctl.rst is its manual.
 
 mod cli;
 mod errno;
@@ -31,7 +30,7 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(exit) => return exit,
     };
-    // It answers by its exit status alone, to the zbudctl that started it.
+    // The child of a request: it answers to its parent, by its exit status alone.
     if let Command::Request { knob, value } = &cli.command {
         return request::perform(&Sysfs::from_env(), *knob, value);
     }
@@ -48,10 +47,10 @@ fn run(cli: &Cli, output: Output) -> Result<Exit, Error> {
         Command::Migrate { from, to } => migrate::run(&sysfs, output, from, to),
         Command::Mems(args) => mems::run(&sysfs, output, args),
         Command::Verify => verify::run(&sysfs, output),
-        // main() has seen to it.
+        // main() has handled it.
         Command::Request { .. } => Ok(Exit::Success),
     };
-    // Whatever an access says once the directory has gone: that is the reason.
+    // If the module was unloaded meanwhile, that is the error to report.
     match done {
         Err(error @ (Error::Os { .. } | Error::Format { .. })) => {
             sysfs.loaded()?;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `zbudctl mems`: on which nodes pages may be placed.
+//! `zbudctl mems`: shows and sets the nodes on which pages may be placed.
 
 use crate::cli::{Knob, MemsArgs, Switch};
 use crate::error::Error;
@@ -14,13 +14,13 @@ use std::fmt;
 
 const MEMORY_MIGRATE: &str = "memory_migrate";
 
-/// What `mems` says: the knobs as they are now.
+/// The output of `mems`: the present values of the knobs.
 #[derive(Serialize)]
 struct Mems {
     mems: String,
     mems_effective: String,
     memory_migrate: bool,
-    /// What moved, if anything was to move.
+    /// How many pages moved, if the request was to move any.
     #[serde(flatten)]
     outcome: Option<Outcome>,
 }
@@ -37,15 +37,15 @@ impl fmt::Display for Mems {
     }
 }
 
-/// The knob while it is turned for one request. Others may turn it meanwhile: it is
-/// put back to what it was, not to what they want.
-struct Turned<'a> {
+/// memory_migrate, switched on for one request. It is then switched off again, even
+/// if someone else has switched it on in between.
+struct SwitchedOn<'a> {
     sysfs: &'a Sysfs,
 }
 
-impl<'a> Turned<'a> {
-    /// Turns it on; `None` if it is.
-    fn on(sysfs: &'a Sysfs) -> Result<Option<Self>, Error> {
+impl<'a> SwitchedOn<'a> {
+    /// Switches it on; `None` if it is on.
+    fn new(sysfs: &'a Sysfs) -> Result<Option<Self>, Error> {
         if sysfs.switch(MEMORY_MIGRATE)? {
             return Ok(None);
         }
@@ -53,16 +53,17 @@ impl<'a> Turned<'a> {
         Ok(Some(Self { sysfs }))
     }
 
-    fn put_back(self) -> Result<(), Error> {
+    fn switch_off(self) -> Result<(), Error> {
         self.sysfs.set_switch(MEMORY_MIGRATE, false)
     }
 }
 
-/// Sets what is to be set, and says what is.
+/// Sets the knobs that `args` name and prints all of them.
 ///
 /// # Errors
 ///
-/// Any with which nothing has moved, or when the knob cannot be put back.
+/// Any. After a request that has run: if a file cannot be read, or memory_migrate
+/// cannot be switched off again.
 pub fn run(sysfs: &Sysfs, output: Output, args: &MemsArgs) -> Result<Exit, Error> {
     if let Some(switch) = args.memory_migrate {
         sysfs.set_switch(MEMORY_MIGRATE, switch == Switch::On)?;
@@ -87,16 +88,20 @@ pub fn run(sysfs: &Sysfs, output: Output, args: &MemsArgs) -> Result<Exit, Error
     Ok(outcome.exit())
 }
 
-/// Sets the nodes; says what has moved if anything was to move.
+/// Sets the nodes. `None` if the request was not to move pages.
 fn set(sysfs: &Sysfs, nodes: &str, migrate: bool) -> Result<Option<Outcome>, Error> {
-    // Before the knob is turned: a signal must not leave it so.
+    // First: a signal must not leave memory_migrate switched on.
     let interrupts = Interrupts::new()?;
-    let turned = if migrate { Turned::on(sysfs)? } else { None };
-    let moves = turned.is_some() || sysfs.switch(MEMORY_MIGRATE)?;
+    let switched_on = if migrate {
+        SwitchedOn::new(sysfs)?
+    } else {
+        None
+    };
+    let moves = switched_on.is_some() || sysfs.switch(MEMORY_MIGRATE)?;
     let outcome = request::run(sysfs, Knob::Mems, nodes, &interrupts);
-    // Whatever became of the request: a knob left turned is the worse news.
-    let put_back = turned.map_or(Ok(()), Turned::put_back);
-    let outcome = match (outcome, put_back) {
+    // Even after a failed request. If this fails, too, it is the error to report.
+    let switched_off = switched_on.map_or(Ok(()), SwitchedOn::switch_off);
+    let outcome = match (outcome, switched_off) {
         (outcome, Ok(())) => outcome?,
         (Ok(mut outcome), Err(error)) => {
             outcome.error = Some(match &outcome.error {
@@ -108,7 +113,7 @@ fn set(sysfs: &Sysfs, nodes: &str, migrate: bool) -> Result<Option<Outcome>, Err
         (Err(first), Err(error)) => return Err(error.after(&first)),
     };
     match outcome.error {
-        // Nothing was to move, so what has moved is no matter.
+        // The request was not to move pages: there is nothing to count.
         Some(error) if !moves => Err(error),
         error => Ok(moves.then_some(Outcome { error, ..outcome })),
     }

@@ -10,11 +10,11 @@ use crate::output::Output;
 use crate::request;
 use crate::sysfs::Sysfs;
 
-/// Moves, and says how many.
+/// Moves pages and prints how many have moved.
 ///
 /// # Errors
 ///
-/// Any with which nothing has moved.
+/// See `request::run`; `Output`.
 pub fn run(sysfs: &Sysfs, output: Output, from: &str, to: &str) -> Result<Exit, Error> {
     let outcome = request::run(
         sysfs,

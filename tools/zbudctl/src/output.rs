@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Where results go: text for people, or one line of JSON for each result.
+//! Printing: text for people, or one line of JSON for each result.
 
 use crate::error::Error;
 use crate::exit::Exit;
@@ -8,18 +8,18 @@ use serde::Serialize;
 use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};
 
-/// How to say things.
+/// How to print.
 #[derive(Clone, Copy)]
 pub struct Output {
     json: bool,
 }
 
-/// Whether there is still someone who reads.
+/// Whether someone still reads the output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reader {
-    /// There is, as far as one can tell.
+    /// As far as one can tell.
     There,
-    /// The pipe is closed: no error, but no reason to go on.
+    /// The pipe is closed. That is no error, but no reason to go on.
     Gone,
 }
 
@@ -34,11 +34,11 @@ impl Output {
         Self { json }
     }
 
-    /// Says `report`: JSON is its fields, text its `Display`.
+    /// Prints `report`: its fields as JSON, or its `Display` as text.
     ///
     /// # Errors
     ///
-    /// `Output`, but for a closed pipe.
+    /// `Output`, except for a closed pipe.
     pub fn say(self, report: &(impl Serialize + Display)) -> Result<Reader, Error> {
         let mut text = if self.json {
             serde_json::to_string(report).map_err(|error| Error::Output(error.into()))?
@@ -59,22 +59,22 @@ impl Output {
         }
     }
 
-    /// Says something to people only: JSON has it in its fields.
+    /// Prints a message for people. JSON has the same in its fields.
     pub fn complain(self, message: &dyn Display) {
         if !self.json {
             complain(message);
         }
     }
 
-    /// Says `error`, and with what status to exit.
+    /// Prints `error` and returns the exit status for it.
     pub fn fail(self, error: &Error) -> Exit {
         let said = match (self.json, error) {
-            // What standard output does not take it does not take now either.
+            // Standard output has just failed; it would fail again.
             (false, _) | (true, Error::Output(_)) => None,
             (true, _) => serde_json::to_string(&Failure { error }).ok(),
         };
         match said {
-            // With no one to tell, the exit status has to do.
+            // If no one reads, the exit status must do.
             Some(said) => drop(writeln!(io::stdout(), "{said}")),
             None => complain(error),
         }
@@ -92,6 +92,6 @@ pub fn on_off(on: bool) -> &'static str {
 }
 
 fn complain(message: &dyn Display) {
-    // With no one to tell, the exit status has to do.
+    // If no one reads, the exit status must do.
     drop(writeln!(io::stderr(), "zbudctl: {message}"));
 }

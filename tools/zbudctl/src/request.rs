@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A request to the kernel that moves pages, and what became of it.
+//! A request to the kernel that moves pages, and its outcome.
 //!
-//! The write is a child's. It takes as long as the move; only a signal that is fatal
-//! ends it early, and who dies of it sees no EINTR, cannot say how far it came, and
-//! cannot put a knob back. So the child dies and this process tells.
+//! A child does the write. The write takes as long as the move, and only a fatal
+//! signal ends it early. A process that dies of one cannot report how many pages have
+//! moved, nor restore a knob. So the child dies, and this process reports.
 
 use crate::cli::Knob;
 use crate::errno::Errno;
@@ -19,25 +19,25 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 use std::time::Duration;
 
-/// How long to wait for the child at first, and at most; signals are not kept
-/// waiting.
+/// How long to wait for the child at first, and at most. A signal ends the wait.
 const SHORTEST: Duration = Duration::from_millis(1);
 const LONGEST: Duration = Duration::from_millis(50);
 
-/// What became of a request.
+/// The outcome of a request.
 #[derive(Debug, Serialize)]
 pub struct Outcome {
-    /// Pages that moved: of this request, if no other ran at about the same time.
+    /// Pages that have moved: those of this request, unless another ran at about the
+    /// same time.
     pub moved: u64,
-    /// Pages that should have moved and did not.
+    /// Pages that should have moved but did not.
     pub not_moved: u64,
-    /// Why it ended early.
+    /// The reason if it ended early.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<Error>,
 }
 
 impl Outcome {
-    /// With what status to exit.
+    /// The exit status for it.
     pub fn exit(&self) -> Exit {
         match &self.error {
             Some(error) => error.exit(),
@@ -53,12 +53,12 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// Writes `value` to `knob`, which moves pages, and waits for the end, or for one of
-/// `interrupts`, which ends it.
+/// Writes `value` to `knob` and waits until the request has ended. One of `interrupts`
+/// ends it early.
 ///
 /// # Errors
 ///
-/// Any with which no request has run.
+/// Any, if no request has run or if its counts cannot be read.
 pub fn run(
     sysfs: &Sysfs,
     knob: Knob,
@@ -85,7 +85,7 @@ pub fn run(
     })
 }
 
-/// What the child does.
+/// Does the write, as the child.
 pub fn perform(sysfs: &Sysfs, knob: Knob, value: &str) -> ExitCode {
     match sysfs.write(knob.name(), value) {
         Ok(()) => ExitCode::SUCCESS,
@@ -97,7 +97,7 @@ pub fn perform(sysfs: &Sysfs, knob: Knob, value: &str) -> ExitCode {
 }
 
 fn spawn(knob: Knob, value: &str) -> io::Result<Child> {
-    // This very program, also when another was installed in its place.
+    // The running program, even if another has been installed in its place.
     Command::new("/proc/self/exe")
         .arg0("zbudctl")
         .args(["request", "--", knob.name(), value])
@@ -114,7 +114,7 @@ fn wait(mut child: Child, interrupts: &Interrupts) -> io::Result<ExitStatus> {
             return Ok(status);
         }
         if interrupts.wait(time) {
-            // The terminal's signals it gets by itself; others it does not.
+            // The child gets the terminal's signals by itself, but no others.
             child.kill()?;
             return child.wait();
         }
@@ -122,7 +122,7 @@ fn wait(mut child: Child, interrupts: &Interrupts) -> io::Result<ExitStatus> {
     }
 }
 
-/// The kernel's answer, in the status of the child.
+/// The kernel's answer, from the exit status of the child.
 fn errno_of(status: ExitStatus) -> Option<Errno> {
     match status.code() {
         Some(0) => None,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `zbudctl status`: what there is, and what has moved.
+//! `zbudctl status`: prints figures, knobs and counters.
 
 use crate::error::Error;
 use crate::exit::Exit;
@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 const MIB: f64 = 1_048_576.0;
 
-/// What `status` says.
+/// The output of `status`.
 #[derive(Serialize)]
 struct Status {
     mover: String,
@@ -32,7 +32,7 @@ struct Status {
     interval: Option<Interval>,
 }
 
-/// What has moved since the last time.
+/// The moves since the previous output.
 #[derive(Serialize)]
 struct Interval {
     seconds: f64,
@@ -51,8 +51,7 @@ impl Status {
         let pool = Pool::read(sysfs)?;
         let with_memory = sysfs.has_memory()?;
         let mut nodes = Node::read_all(sysfs)?;
-        // Distributions' kernels have directories for a thousand nodes that are
-        // not there.
+        // Kernels of distributions have directories for a thousand possible nodes.
         nodes.retain(|node| {
             let there = with_memory.as_ref().map(|nodes| nodes.contains(node.node));
             there.unwrap_or(true) || !node.is_untouched()
@@ -76,8 +75,8 @@ impl Status {
         })
     }
 
-    /// Says also what has moved since `before`, which was so long ago. Counters
-    /// that went down are those of a module that was loaded anew.
+    /// Adds the moves since `before`, which was read `ago`. A counter that went down is
+    /// that of a module that was loaded anew.
     fn since(&mut self, before: &Self, ago: Duration) {
         let nodes = self.nodes.iter().map(|now| {
             let then = before.nodes.iter().find(|then| then.node == now.node);
@@ -139,7 +138,7 @@ impl fmt::Display for Status {
         line("mems", &self.mems)?;
         line("mems_effective", &self.mems_effective)?;
         line("memory_migrate", &on_off(self.memory_migrate))?;
-        // CAST: for people, and exact up to 2^53 bytes.
+        // CAST: for display, and exact up to 2^53 bytes.
         let stored = self.pool.stored_bytes as f64 / MIB;
         line("stored", &format_args!("{stored:.2} MiB"))?;
         match self.density {
@@ -153,7 +152,7 @@ impl fmt::Display for Status {
     }
 }
 
-/// Says it once, or every `watch` until interrupted or until no one reads.
+/// Prints once, or every `watch` until interrupted or until no one reads.
 ///
 /// # Errors
 ///

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The module's directory in sysfs, and the host's list of nodes with memory.
-//! What the files say is not taken for granted: each is read up to a limit and
-//! parsed in full.
+//! The module's directory in sysfs, and the kernel's list of nodes with memory.
+//! Contents of files are not trusted: each file is read up to a limit and parsed in
+//! full.
 
 use crate::error::Error;
 use std::ffi::OsStr;
@@ -11,11 +11,11 @@ use std::io::{self, Read, Write};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
-/// Where sysfs is, if not at /sys: for tests.
+/// The variable that names another directory than /sys, for tests.
 pub const ENV: &str = "ZBUDCTL_SYSFS";
 /// No file of sysfs is longer.
 const PAGE_SIZE: u64 = 4096;
-/// Of a wrong text, so much is shown.
+/// How many characters of an unexpected text an error shows.
 const EXCERPT: usize = 40;
 
 /// Both directories.
@@ -24,12 +24,12 @@ pub struct Sysfs {
     has_memory: PathBuf,
 }
 
-/// Nodes, as ranges: a list may name more of them than memory has room for.
+/// Nodes as ranges: a list may name too many to keep them one by one.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Nodes(Vec<RangeInclusive<u32>>);
 
 impl Sysfs {
-    /// Where the environment says, or /sys.
+    /// In the directory that the environment names, or in /sys.
     pub fn from_env() -> Self {
         let sys = std::env::var_os(ENV).map_or_else(|| PathBuf::from("/sys"), PathBuf::from);
         Self {
@@ -38,12 +38,12 @@ impl Sysfs {
         }
     }
 
-    /// A file, or directory, of the module's.
+    /// The path of a file or directory of the module.
     pub fn path(&self, name: &str) -> PathBuf {
         self.module.join(name)
     }
 
-    /// Whether the module is there.
+    /// Checks that the module is loaded.
     ///
     /// # Errors
     ///
@@ -58,27 +58,27 @@ impl Sysfs {
         }
     }
 
-    /// One line of text.
+    /// Reads one line of text.
     ///
     /// # Errors
     ///
-    /// `Os`; `Format` for what is not one printable line.
+    /// `Os`; `Format` if it is not one printable line.
     pub fn text(&self, name: &str) -> Result<String, Error> {
         line(&self.path(name))
     }
 
-    /// A decimal number.
+    /// Reads a decimal number.
     ///
     /// # Errors
     ///
-    /// As `text`; `Format` also for anything but digits, and above 2^64 - 1.
+    /// As `text`; `Format` also for anything but digits, and for more than 2^64 - 1.
     pub fn number(&self, name: &str) -> Result<u64, Error> {
         let path = self.path(name);
         let text = line(&path)?;
         digits(&text).ok_or_else(|| format(&path, "a number", text.as_bytes()))
     }
 
-    /// 0 or 1.
+    /// Reads a switch, 0 or 1.
     ///
     /// # Errors
     ///
@@ -92,7 +92,7 @@ impl Sysfs {
         }
     }
 
-    /// Turns a switch.
+    /// Writes a switch.
     ///
     /// # Errors
     ///
@@ -102,11 +102,11 @@ impl Sysfs {
             .map_err(|error| Error::os("write", &self.path(name), &error))
     }
 
-    /// Writes `value` in one write, as a trigger wants it.
+    /// Writes `value` in one write: each write to a trigger is a request of its own.
     ///
     /// # Errors
     ///
-    /// What the kernel says, as it says it.
+    /// The kernel's own error.
     pub fn write(&self, name: &str, value: &str) -> io::Result<()> {
         let mut file = OpenOptions::new().write(true).open(self.path(name))?;
         let written = file.write(value.as_bytes())?;
@@ -117,7 +117,7 @@ impl Sysfs {
         }
     }
 
-    /// Nodes that have a directory, in the order of their numbers.
+    /// The nodes that have a directory, in the order of their numbers.
     ///
     /// # Errors
     ///
@@ -131,7 +131,7 @@ impl Sysfs {
         Ok(nodes)
     }
 
-    /// Files in the directory `name`, in the order of their names.
+    /// The files in the directory `name`, in the order of their names.
     ///
     /// # Errors
     ///
@@ -142,11 +142,11 @@ impl Sysfs {
         Ok(files)
     }
 
-    /// The host's nodes that have memory; `None` on a host without NUMA.
+    /// The nodes that have memory; `None` for a kernel without NUMA.
     ///
     /// # Errors
     ///
-    /// `Os`; `Format` for what is no list.
+    /// `Os`; `Format` if the file is not a list of nodes.
     pub fn has_memory(&self) -> Result<Option<Nodes>, Error> {
         if !self.has_memory.exists() {
             return Ok(None);
@@ -160,7 +160,7 @@ impl Sysfs {
 }
 
 impl Nodes {
-    /// A list like "0-1,3"; `None` if it is none.
+    /// Parses a list like "0-1,3"; `None` if it is not one.
     fn parse(text: &str) -> Option<Self> {
         if text.is_empty() {
             return Some(Self(Vec::new()));
@@ -182,7 +182,7 @@ impl Nodes {
     }
 }
 
-/// A number, if there are digits only: `parse` alone would take a sign.
+/// Parses a number of digits only: `parse` alone would accept a sign.
 fn digits(text: &str) -> Option<u64> {
     if text.bytes().all(|byte| byte.is_ascii_digit()) {
         text.parse().ok()
@@ -191,13 +191,13 @@ fn digits(text: &str) -> Option<u64> {
     }
 }
 
-/// The number in `nodeN`, if the kernel would write it so.
+/// The number in `nodeN`, if the kernel would spell it so.
 fn node_number(name: &str) -> Option<u32> {
     let number = u32::try_from(digits(name.strip_prefix("node")?)?).ok()?;
     (name == format!("node{number}")).then_some(number)
 }
 
-/// What a directory has. Names that are not text are not ours.
+/// The names in a directory. The module has none that are not UTF-8.
 fn names(dir: &Path) -> Result<Vec<String>, Error> {
     let failed = |error: io::Error| Error::os("list", dir, &error);
     let mut names = Vec::new();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A table as numastat(8) prints it: a label, then right-aligned columns.
+//! A table in the style of numastat(8): a label, then right-aligned columns.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ pub const LABEL: usize = 24;
 /// No column is narrower.
 const NARROWEST: usize = 12;
 
-/// Rows of cells. Columns are as wide as their widest cell.
+/// Rows of cells. Each column is as wide as its widest cell.
 #[derive(Default)]
 pub struct Table {
     rows: Vec<(String, Vec<String>)>,
@@ -22,7 +22,7 @@ impl Table {
         self.rows.push((label.to_owned(), cells));
     }
 
-    /// Puts a row without a label first.
+    /// Inserts a row without a label at the top.
     pub fn head(&mut self, cells: impl IntoIterator<Item = String>) {
         let cells = cells.into_iter().collect();
         self.rows.insert(0, (String::new(), cells));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `zbudctl verify`: the module's own validator, and whether the figures add up.
+//! `zbudctl verify`: runs the module's validator and checks that the figures add up.
 
 use crate::error::Error;
 use crate::exit::Exit;
@@ -12,17 +12,17 @@ use std::fmt;
 use std::thread;
 use std::time::Duration;
 
-/// How often the figures are read before one that never held is wrong: those of a
-/// pool in use are of different moments.
+/// How often the figures are read before a check that never held has failed: the
+/// figures of a pool in use are of different moments.
 const TRIES: u32 = 10;
-/// Between two tries.
+/// The time between two tries.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// What `verify` says.
+/// The output of `verify`.
 #[derive(Serialize)]
 struct Verdict {
     ok: bool,
-    /// Whether the validator found all as it must be.
+    /// Whether the validator found no violation.
     validator_ok: bool,
     checks: Vec<Check>,
     tries: u32,
@@ -30,7 +30,7 @@ struct Verdict {
     changing: bool,
 }
 
-/// What must be true of the figures.
+/// A condition that the figures must meet.
 #[derive(Clone, Copy, PartialEq, Eq, Serialize)]
 struct Check {
     name: &'static str,
@@ -56,7 +56,7 @@ impl Check {
         }
     }
 
-    /// All of them, for figures of one moment.
+    /// All checks, for figures of one moment.
     fn all(pool: &Pool, total: &Total) -> [Self; 4] {
         [
             Self::equal("pages", total.pages, pool.pages),
@@ -89,7 +89,7 @@ impl fmt::Display for Check {
 }
 
 impl Verdict {
-    /// Reads until each check has held once, or often enough.
+    /// Reads the figures until each check has held once, `TRIES` times at most.
     fn read(sysfs: &Sysfs) -> Result<Self, Error> {
         let validator_ok = match sysfs.text("verify")?.as_str() {
             "ok" => true,
@@ -153,7 +153,7 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// Verifies, and says what is wrong.
+/// Verifies and prints the verdict.
 ///
 /// # Errors
 ///

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Trees that are not as they should be: an error is told, nothing panics.
+//! Malformed trees: each gives an error, none a panic.
 
 mod common;
 
@@ -109,7 +109,7 @@ fn missing_files_are_named() -> Result<(), Trouble> {
 #[test]
 fn files_that_cannot_be_read_are_named() -> Result<(), Trouble> {
     let tree = Tree::new()?;
-    // Nothing is mapped at 0: EIO. A write-only file of sysfs: EACCES, to root too.
+    // Nothing is mapped at 0: EIO. A write-only file of sysfs: EACCES, for root, too.
     for (to, errno) in [
         ("/proc/self/mem", "EIO"),
         ("/sys/bus/cpu/uevent", "EACCES"),

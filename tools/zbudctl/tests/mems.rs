@@ -26,7 +26,7 @@ fn without_nodes_it_shows() -> Result<(), Trouble> {
 fn nodes_are_written_and_nothing_moves() -> Result<(), Trouble> {
     let tree = Tree::new()?;
     tree.set("mems", "")?;
-    // Of an earlier request.
+    // From an earlier request.
     tree.set("stats/not_moved", "9\n")?;
     let ran = tree.run(&["mems", "0-1"])?;
     ensure!(tree.get("mems")? == "0-1", "not written: {ran:?}");
@@ -50,7 +50,7 @@ fn with_the_knob_on_it_reports_the_move() -> Result<(), Trouble> {
 }
 
 #[test]
-fn migrate_turns_the_knob_for_the_request_only() -> Result<(), Trouble> {
+fn migrate_switches_the_knob_on_for_the_request_only() -> Result<(), Trouble> {
     let tree = Tree::new()?;
     let moved = tree.fifo("stats/user_moved")?;
     let mems = tree.fifo("mems")?;
@@ -58,7 +58,7 @@ fn migrate_turns_the_knob_for_the_request_only() -> Result<(), Trouble> {
     let (tell, told) = std::sync::mpsc::channel();
     std::thread::spawn(move || -> Result<(), Trouble> {
         std::fs::write(&moved, "1\n")?;
-        // Before the request, which this lets go on.
+        // Read before the request goes on, which waits for the next read.
         let during = std::fs::read_to_string(&knob)?;
         let written = std::fs::read_to_string(&mems)?;
         std::fs::remove_file(&mems)?;
@@ -69,7 +69,7 @@ fn migrate_turns_the_knob_for_the_request_only() -> Result<(), Trouble> {
     let ran = tree.run(&["mems", "2", "--migrate"])?;
     let (during, written) = told.recv_timeout(LONG)?;
     ensure!(during == "1\n" && written == "2", "{during:?} {written:?}");
-    ensure!(tree.get("memory_migrate")? == "0\n", "not put back");
+    ensure!(tree.get("memory_migrate")? == "0\n", "not restored");
     ensure!(
         ran.code == Some(0) && ran.out.ends_with("off\n3 moved, 0 not moved\n"),
         "{ran:?}"
@@ -89,25 +89,25 @@ fn a_knob_that_was_on_stays_on() -> Result<(), Trouble> {
 }
 
 #[test]
-fn the_knob_is_put_back_after_an_error() -> Result<(), Trouble> {
+fn the_knob_is_restored_after_an_error() -> Result<(), Trouble> {
     let tree = Tree::new()?;
     tree.link("mems", "/proc/self/oom_score_adj")?;
     let ran = tree.run(&["mems", "x", "--migrate"])?;
     ran.failed(4, "EINVAL")?;
-    ensure!(tree.get("memory_migrate")? == "0\n", "not put back");
+    ensure!(tree.get("memory_migrate")? == "0\n", "not restored");
     Ok(())
 }
 
 #[test]
-fn the_knob_is_put_back_after_a_signal() -> Result<(), Trouble> {
+fn the_knob_is_restored_after_a_signal() -> Result<(), Trouble> {
     let tree = Tree::new()?;
     let mems = tree.fifo("mems")?;
     let child = tree.command(&["mems", "2", "--migrate"]).spawn()?;
     signal(&child, "INT", 2)?;
-    // Now it is read, to be shown.
+    // After the request it is read, to be shown.
     std::thread::spawn(move || std::fs::write(mems, "0,2,10\n"));
     let ran = finish(child)?;
-    ensure!(tree.get("memory_migrate")? == "0\n", "not put back");
+    ensure!(tree.get("memory_migrate")? == "0\n", "not restored");
     ensure!(
         ran.code == Some(4) && ran.err.contains("EINTR") && ran.out.contains("0 moved"),
         "{ran:?}"
@@ -116,9 +116,9 @@ fn the_knob_is_put_back_after_a_signal() -> Result<(), Trouble> {
 }
 
 #[test]
-fn a_signal_is_told_when_nothing_was_to_move() -> Result<(), Trouble> {
+fn a_signal_is_reported_when_nothing_was_to_move() -> Result<(), Trouble> {
     let tree = Tree::new()?;
-    // Nobody reads it: the write waits.
+    // No one reads it, so the write waits.
     let _mems = tree.fifo("mems")?;
     let child = tree.command(&["mems", "2"]).spawn()?;
     signal(&child, "QUIT", 2)?;
@@ -127,7 +127,7 @@ fn a_signal_is_told_when_nothing_was_to_move() -> Result<(), Trouble> {
 }
 
 #[test]
-fn a_knob_that_cannot_be_turned_leaves_the_nodes_alone() -> Result<(), Trouble> {
+fn a_knob_that_cannot_be_read_leaves_the_nodes_alone() -> Result<(), Trouble> {
     let tree = Tree::new()?;
     tree.set("mems", "")?;
     tree.set("memory_migrate", "2\n")?;
@@ -138,7 +138,7 @@ fn a_knob_that_cannot_be_turned_leaves_the_nodes_alone() -> Result<(), Trouble> 
 }
 
 #[test]
-fn the_knob_is_turned_by_its_own_option() -> Result<(), Trouble> {
+fn the_knob_has_an_option_of_its_own() -> Result<(), Trouble> {
     let tree = Tree::new()?;
     let ran = tree.run(&["mems", "--memory-migrate", "on"])?;
     ensure!(

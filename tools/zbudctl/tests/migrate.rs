@@ -42,9 +42,9 @@ fn pages_that_stay_have_a_status_of_their_own() -> Result<(), Trouble> {
 }
 
 #[test]
-fn what_the_kernel_refuses_has_a_name_and_a_hint() -> Result<(), Trouble> {
+fn a_refusal_has_a_name_and_a_hint() -> Result<(), Trouble> {
     let tree = Tree::new()?;
-    // A file of the kernel's that takes one small number: the same errors.
+    // Another file of the kernel with the same errors: it accepts one small number.
     tree.link("migrate", "/proc/self/oom_score_adj")?;
     for (from, errno, hint) in [
         ("0", "EINVAL", "numbers and ranges"),
@@ -71,7 +71,7 @@ fn what_the_kernel_refuses_has_a_name_and_a_hint() -> Result<(), Trouble> {
 }
 
 #[test]
-fn other_errors_are_told_too() -> Result<(), Trouble> {
+fn other_errors_are_reported_too() -> Result<(), Trouble> {
     let tree = Tree::new()?;
     tree.link("migrate", "/dev/full")?;
     tree.run(&["migrate", "0", "1"])?.failed(4, "ENOSPC")?;
@@ -84,12 +84,12 @@ fn other_errors_are_told_too() -> Result<(), Trouble> {
 }
 
 #[test]
-fn a_signal_ends_the_request_and_the_counts_are_told() -> Result<(), Trouble> {
+fn a_signal_ends_the_request_and_the_counts_are_reported() -> Result<(), Trouble> {
     for (name, number) in [("INT", 2), ("TERM", 15), ("HUP", 1)] {
         for json in [false, true] {
             let tree = Tree::new()?;
             tree.set("stats/not_moved", "6\n")?;
-            // Nobody reads: the write does not end.
+            // No one reads it, so the write does not end.
             tree.fifo("migrate")?;
             let args: &[_] = if json {
                 &["migrate", "0", "1", "--json"]

@@ -23,7 +23,7 @@ fn the_table_has_a_column_for_each_node_that_counts() -> Result<(), Trouble> {
     ensure!(ran.code == Some(0) && ran.err.is_empty(), "{ran:?}");
     let head = ran.out.lines().next().unwrap_or_default();
     let head: Vec<_> = head.split_whitespace().collect();
-    // Node 10 after node 2, and no node 3.
+    // Node 10 comes after node 2, and node 3 is left out.
     ensure!(
         head.join(" ") == "Node 0 Node 2 Node 10 Total",
         "{head:?}: {ran:?}"
@@ -34,7 +34,7 @@ fn the_table_has_a_column_for_each_node_that_counts() -> Result<(), Trouble> {
         ("unbuddied_pages", "30 10 0 40"),
         ("moved_in", "5 7 0 12"),
         ("moved_out", "7 5 0 12"),
-        ("mover", "mapping"),
+        ("mover", "page_cache"),
         ("mems", "0,2,10"),
         ("mems_effective", "0,2"),
         ("memory_migrate", "off"),
@@ -60,7 +60,7 @@ fn columns_are_aligned_whatever_their_width() -> Result<(), Trouble> {
         ends.iter().all(|end| Some(end) == ends.first()),
         "{ends:?}: {ran:?}"
     );
-    // The sum has no room in 64 bits, and is right.
+    // The sum does not fit into 64 bits, but is right.
     ensure!(ran.out.contains(" 18446744073709551725\n"), "{ran:?}");
     Ok(())
 }
@@ -75,7 +75,7 @@ fn json_has_the_documented_fields() -> Result<(), Trouble> {
             "unbuddied_pages": unbuddied_pages, "moved_in": moved_in, "moved_out": moved_out})
     };
     let wanted = json!({
-        "mover": "mapping", "mems": "0,2,10", "mems_effective": "0,2",
+        "mover": "page_cache", "mems": "0,2,10", "mems_effective": "0,2",
         "memory_migrate": false,
         "pool": {"pages": 100, "zpages": 160, "stored_bytes": 262_144, "unbuddied_pages": 40},
         "density": 1.6,
@@ -123,7 +123,7 @@ fn an_empty_pool_has_no_density() -> Result<(), Trouble> {
 }
 
 #[test]
-fn watching_tells_what_moved_and_ends_cleanly() -> Result<(), Trouble> {
+fn watching_reports_moves_and_ends_cleanly() -> Result<(), Trouble> {
     let tree = Tree::new()?;
     let mut child = tree
         .command(&["--json", "status", "--watch", "0.2"])
@@ -134,7 +134,7 @@ fn watching_tells_what_moved_and_ends_cleanly() -> Result<(), Trouble> {
     tree.set("node0/moved_out", "9\n")?;
     tree.set("node2/moved_in", "9\n")?;
     let start = Instant::now();
-    // One file changed after the other, maybe not in the same interval.
+    // The files were changed one after the other, perhaps in two intervals.
     let mut moved = [0; 6];
     while moved != [0, 2, 2, 0, 0, 0] {
         let line = lines.next().ok_or("it ended")??;
@@ -167,7 +167,7 @@ fn watching_shows_the_difference_to_people_too() -> Result<(), Trouble> {
             break;
         }
     }
-    // The pipe is closed: that ends it, and is no error.
+    // The closed pipe ends the tool, and is no error.
     ensure!(tables == 2, "{tables} tables before the first difference");
     let ran = finish(child)?;
     ensure!(ran.code == Some(0) && ran.err.is_empty(), "{ran:?}");
@@ -178,7 +178,7 @@ fn watching_shows_the_difference_to_people_too() -> Result<(), Trouble> {
 fn a_closed_pipe_is_no_error() -> Result<(), Trouble> {
     let tree = Tree::new()?;
     let script = format!("{} status; echo $? >&2", env!("CARGO_BIN_EXE_zbudctl"));
-    // The reader is gone before anything is written.
+    // The reader has gone before anything is written.
     let output = std::process::Command::new("sh")
         .args(["-c", &format!("{{ sleep 0.2; {script}; }} | exec true")])
         .env("ZBUDCTL_SYSFS", &tree.root)

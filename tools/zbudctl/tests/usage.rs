@@ -23,7 +23,7 @@ fn help_and_version_need_no_module() -> Result<(), Trouble> {
     ] {
         ensure!(ran.out.contains(word), "no {word}: {ran:?}");
     }
-    // It is not for people.
+    // It is internal.
     ensure!(!ran.out.contains("\n  request"), "{ran:?}");
     let ran = tree.run(&["--version"])?;
     let wanted = concat!("zbudctl ", env!("CARGO_PKG_VERSION"), "\n");

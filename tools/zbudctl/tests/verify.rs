@@ -35,7 +35,7 @@ fn a_sound_pool_is_ok_at_once() -> Result<(), Trouble> {
 }
 
 #[test]
-fn the_validators_word_counts() -> Result<(), Trouble> {
+fn the_validators_verdict_counts() -> Result<(), Trouble> {
     let tree = Tree::new()?;
     tree.set("verify", "violated\n")?;
     let ran = tree.run(&["verify"])?;
@@ -89,7 +89,7 @@ fn each_figure_that_does_not_add_up_is_named() -> Result<(), Trouble> {
 }
 
 #[test]
-fn pages_that_wait_to_be_given_back_are_right() -> Result<(), Trouble> {
+fn pages_that_wait_to_be_released_are_right() -> Result<(), Trouble> {
     let tree = Tree::new()?;
     tree.set("zpages", "99\n")?;
     tree.set("node0/zpages", "49\n")?;
@@ -101,7 +101,7 @@ fn pages_that_wait_to_be_given_back_are_right() -> Result<(), Trouble> {
 #[test]
 fn sums_do_not_wrap() -> Result<(), Trouble> {
     let tree = Tree::new()?;
-    // 2^64 more than it should be: in 64 bits it would add up.
+    // The sum is 2^64 too high: in 64 bits it would be right.
     tree.set("node2/pages", "18446744073709551615\n")?;
     tree.set("node3/pages", "31\n")?;
     let ran = tree.run(&["verify"])?;
@@ -119,7 +119,7 @@ fn a_pool_in_use_gets_more_than_one_try() -> Result<(), Trouble> {
     let stored = tree.fifo("stored_bytes")?;
     let (pages, fresh) = (tree.path("pages"), tree.root.join("fresh"));
     thread::spawn(move || -> Result<(), Trouble> {
-        // Open once the tool, which has read "pages", opens it too and waits.
+        // This opens when the tool opens it, too, after it has read "pages".
         let mut reader = fs::OpenOptions::new().write(true).open(&stored)?;
         fs::write(&fresh, "100\n")?;
         fs::rename(&fresh, pages)?;

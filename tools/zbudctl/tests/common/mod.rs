@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the tests of `zbudctl` share: a fake sysfs, and running the tool on it.
+//! Shared by the tests of `zbudctl`: a fake sysfs, and running the tool on it.
 
 #![allow(dead_code, reason = "each test crate uses its part")]
 #![allow(unused_macros, reason = "likewise")]
@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 /// Why a test fails.
 pub type Trouble = Box<dyn std::error::Error + Send + Sync>;
-/// Nothing that a test waits for takes so long.
+/// Longer than anything that a test waits for.
 pub const LONG: Duration = Duration::from_secs(120);
 
 /// Fails the test unless the condition holds.
@@ -29,15 +29,15 @@ macro_rules! ensure {
     };
 }
 
-/// A directory that looks like /sys, and goes with this value.
+/// A directory that looks like /sys. It is deleted when this value is dropped.
 pub struct Tree {
     /// Where it is.
     pub root: PathBuf,
 }
 
 impl Tree {
-    /// A pool on nodes 0 and 2 whose figures add up; node 10 has memory and no
-    /// pages, node 3 is only possible.
+    /// A pool on nodes 0 and 2 whose figures add up. Node 10 has memory but no pages;
+    /// node 3 is possible, but has no memory.
     pub fn new() -> Result<Self, Trouble> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let name = format!(
@@ -72,7 +72,7 @@ impl Tree {
             ("zpages", "160\n"),
             ("stored_bytes", "262144\n"),
             ("unbuddied_pages", "40\n"),
-            ("mover", "mapping\n"),
+            ("mover", "page_cache\n"),
             ("mems", "0,2,10\n"),
             ("mems_effective", "0,2\n"),
             ("memory_migrate", "0\n"),
@@ -87,13 +87,13 @@ impl Tree {
         Ok(tree)
     }
 
-    /// The path of a file of the module's.
+    /// The path of a file of the module.
     pub fn path(&self, name: &str) -> PathBuf {
         self.root.join("kernel/zbud_movable").join(name)
     }
 
-    /// Makes a file say `text`, from one moment to the next: sysfs's are never empty
-    /// in between.
+    /// Replaces the contents of a file in one step: files of sysfs are never empty in
+    /// between.
     pub fn set(&self, name: &str, text: &str) -> Result<(), Trouble> {
         let path = self.path(name);
         if let Some(parent) = path.parent() {
@@ -104,18 +104,18 @@ impl Tree {
         Ok(fs::rename(fresh, path)?)
     }
 
-    /// What a file says.
+    /// The contents of a file.
     pub fn get(&self, name: &str) -> Result<String, Trouble> {
         Ok(fs::read_to_string(self.path(name))?)
     }
 
-    /// Puts something else in the place of a file.
+    /// Replaces a file by a symbolic link.
     pub fn link(&self, name: &str, to: &str) -> Result<(), Trouble> {
         fs::remove_file(self.path(name))?;
         Ok(std::os::unix::fs::symlink(to, self.path(name))?)
     }
 
-    /// Makes a file one that waits: each side for the other.
+    /// Replaces a file by a FIFO: its reader and its writer wait for each other.
     pub fn fifo(&self, name: &str) -> Result<PathBuf, Trouble> {
         let path = self.path(name);
         fs::remove_file(&path)?;
@@ -124,8 +124,8 @@ impl Tree {
         Ok(path)
     }
 
-    /// Plays the kernel for one request: `knob` takes a write, and `user_moved` says
-    /// 10 before and `after` after. Sends what was written.
+    /// Acts as the kernel for one request: accepts a write to `knob`; `user_moved` is 10
+    /// before and `after` after it. Sends the text that was written.
     pub fn kernel(&self, knob: &str, after: &'static str) -> Result<Receiver<String>, Trouble> {
         let moved = self.fifo("stats/user_moved")?;
         let knob = self.fifo(knob)?;
@@ -133,7 +133,7 @@ impl Tree {
         thread::spawn(move || -> Result<(), Trouble> {
             fs::write(&moved, "10\n")?;
             let written = fs::read_to_string(&knob)?;
-            // What is read back.
+            // It is read back.
             fs::remove_file(&knob)?;
             fs::write(&knob, "0-1\n")?;
             fs::write(&moved, after)?;
@@ -142,7 +142,7 @@ impl Tree {
         Ok(told)
     }
 
-    /// The tool, about to be run here.
+    /// The tool, ready to run on this tree.
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_zbudctl"));
         command.args(args).env("ZBUDCTL_SYSFS", &self.root);
@@ -163,10 +163,10 @@ impl Drop for Tree {
     }
 }
 
-/// What the tool said.
+/// The tool's exit status and output.
 #[derive(Debug)]
 pub struct Ran {
-    /// Its exit status; `None` if a signal ended it.
+    /// The exit status; `None` if a signal ended the tool.
     pub code: Option<i32>,
     /// Standard output.
     pub out: String,
@@ -184,7 +184,7 @@ impl Ran {
         Ok(serde_json::from_str(&self.out)?)
     }
 
-    /// Fails unless it is an error with this status, said as errors are.
+    /// Fails unless the tool failed with this status and a message with this text.
     pub fn failed(&self, code: i32, with: &str) -> Result<(), Trouble> {
         ensure!(self.code == Some(code), "not status {code}: {self:?}");
         ensure!(self.out.is_empty(), "output: {self:?}");
@@ -199,7 +199,7 @@ impl Ran {
 /// Waits for the end of the tool.
 pub fn finish(mut child: Child) -> Result<Ran, Trouble> {
     let start = Instant::now();
-    // What it says fits into a pipe.
+    // The output fits into a pipe.
     while child.try_wait()?.is_none() {
         if start.elapsed() > LONG {
             child.kill()?;
