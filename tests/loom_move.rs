@@ -143,7 +143,7 @@ fn the_descriptor_is_used_again() -> Result<(), Trouble> {
             }
         });
         let moved = world.move_page(id, 0, 1)?;
-        let worked = world.release(id, World::frame(0)?)?;
+        let worked = world.release(id, World::addr(0)?)?;
         let (freed, again) = join(user)?;
         // A free during the move, or one that found the lock taken, leaves the
         // descriptor in use: no matter here.
@@ -235,7 +235,7 @@ fn two_movers_and_a_reader() -> Result<(), Trouble> {
     })
 }
 
-/// Two pages of the pool move at once, on the same lists.
+/// Two pages of the pool move at once, on the same books.
 #[test]
 fn two_pages_move_at_once() -> Result<(), Trouble> {
     explore(6, &["(Yes, Yes)"], |seen| {

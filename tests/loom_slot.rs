@@ -10,7 +10,7 @@ mod common;
 use common::model::{explore, join, Moved, World};
 use common::Trouble;
 use loom::thread;
-use zbud_movable_core::zbud::{Error, Freed, Half, Table};
+use zbud_movable_core::zbud::{Error, Freed, SlotIndex, Table};
 
 const OLD: u32 = 1;
 const NEW: u32 = 2;
@@ -108,14 +108,14 @@ fn a_mapped_zpage_is_not_freed() -> Result<(), Trouble> {
         let world = World::new(1)?;
         let slot = world.insert(0, OLD)?;
         // Mapped for the other thread, before anyone can free.
-        let home = world.table.descriptor(slot.desc())?;
-        home.map(&world.table, slot.half())?;
+        let owner = world.table.descriptor(slot.desc())?;
+        owner.map(&world.table, slot.index())?;
         let user = thread::spawn({
             let world = world.clone();
             move || {
                 world.write(slot, NEW)?;
-                let home = world.table.descriptor(slot.desc())?;
-                Ok(home.slot(slot.half()).unpin()?)
+                let owner = world.table.descriptor(slot.desc())?;
+                Ok(owner.slot(slot.index()).unpin()?)
             }
         });
         match world.free_seeing(slot, Some(NEW))? {
@@ -147,10 +147,10 @@ fn a_live_slot_leads_to_its_page() -> Result<(), Trouble> {
             let world = world.clone();
             move || {
                 let leaf = world.table.leaf(0).ok_or(Trouble("no leaf".into()))?;
-                let home = leaf.descriptor(0).ok_or(Trouble("no slot".into()))?;
-                let mapping = home.map(&world.table, Half::A);
+                let owner = leaf.descriptor(0).ok_or(Trouble("no slot".into()))?;
+                let mapping = owner.map(&world.table, SlotIndex::A);
                 if mapping.is_ok() {
-                    home.slot(Half::A).unpin()?;
+                    owner.slot(SlotIndex::A).unpin()?;
                 }
                 Ok(mapping)
             }
@@ -159,7 +159,7 @@ fn a_live_slot_leads_to_its_page() -> Result<(), Trouble> {
         match join(user)? {
             Ok(mapping) => {
                 seen.note(format_args!("Page"));
-                ensure!(mapping.address == World::frame(0)?.address(), "{mapping:?}");
+                ensure!(mapping.address == World::addr(0)?.address(), "{mapping:?}");
             }
             Err(error) => seen.note(error),
         }

@@ -6,11 +6,12 @@
 
 mod common;
 
-use common::host::Holder;
+use common::pages::Holder;
 use common::pool::Pool;
+use common::table::Leaves;
 use common::{some, Trouble};
 use zbud_movable_core::zbud::{
-    DescId, Error, Finish, Frame, Freed, Leaf, Len, LenError, Nid, State, Table, CHUNK_SIZE,
+    DescId, Error, Finish, Freed, Len, LenError, Nid, PageAddr, State, Table, CHUNK_SIZE,
     DESCRIPTORS_PER_LEAF, NCHUNKS, PAGE_SIZE,
 };
 
@@ -37,8 +38,11 @@ fn names_pack_and_unpack() -> Result<(), Trouble> {
 
 #[test]
 fn page_zero_is_no_page() {
-    assert_eq!(Frame::new(0), None);
-    assert_eq!(Frame::new(PAGE_SIZE).map(Frame::address), Some(PAGE_SIZE));
+    assert_eq!(PageAddr::new(0), None);
+    assert_eq!(
+        PageAddr::new(PAGE_SIZE).map(PageAddr::address),
+        Some(PAGE_SIZE)
+    );
 }
 
 #[test]
@@ -51,17 +55,19 @@ fn lengths() {
 
 #[test]
 fn a_leaf_that_is_not_set_up_has_no_zpage() -> Result<(), Trouble> {
-    let leaf = Leaf::new();
+    let table = Leaves::new(1, 1);
+    let number = some(table.grow(), "room for a leaf")?;
+    let leaf = some(table.leaf(number), "leaf")?;
     ensure!(leaf.number() == 0, "has a number");
     ensure!(
-        leaf.descriptors().count() == DESCRIPTORS_PER_LEAF,
+        table.descriptors().count() == DESCRIPTORS_PER_LEAF,
         "has descriptors that cannot be named"
     );
     let beyond = leaf.descriptor(DESCRIPTORS_PER_LEAF).is_none();
     ensure!(beyond, "has more descriptors than there are");
-    for (_, desc) in leaf.descriptors() {
+    for (_, desc) in table.descriptors() {
         ensure!(desc.state() == Some(State::Free), "{:?}", desc.state());
-        ensure!(desc.frame().is_none(), "has a page");
+        ensure!(desc.page().is_none(), "has a page");
     }
     Ok(())
 }
@@ -82,7 +88,7 @@ fn a_zpage_of_a_whole_page_is_alone() -> Result<(), Trouble> {
     let rest = pool.store(Nid(0), Len::new(PAGE_SIZE - CHUNK_SIZE)?)?;
     ensure!(rest.joined, "63 chunks do not fit beside 1");
     ensure!(pool.holds(first.slot, &bytes)?, "the bytes have changed");
-    Ok(pool.lists.verify(&pool.table)?)
+    Ok(pool.books.verify(&pool.table)?)
 }
 
 #[test]
@@ -91,7 +97,7 @@ fn two_halves_are_a_page() -> Result<(), Trouble> {
     let half = Len::new(PAGE_SIZE / 2)?;
     let first = pool.store(Nid(0), half)?;
     let second = pool.store(Nid(0), half)?;
-    ensure!(second.joined && second.frame == first.frame, "two pages");
+    ensure!(second.joined && second.addr == first.addr, "two pages");
     ensure!(pool.free(first.slot)? == Ok(Freed::Kept), "one is left");
     let third = pool.store(Nid(0), half)?;
     ensure!(third.joined, "the first half is not used again");
@@ -127,7 +133,7 @@ fn what_a_slot_refuses() -> Result<(), Trouble> {
     ensure!(pool.free(slot)? == Err(Error::BadHandle), "freed twice");
     ensure!(pool.map(slot) == Err(Error::BadHandle), "mapped freed");
     ensure!(pool.unmap(slot) == Err(Error::NotPinned), "unmapped freed");
-    Ok(pool.lists.verify(&pool.table)?)
+    Ok(pool.books.verify(&pool.table)?)
 }
 
 #[test]
@@ -138,15 +144,15 @@ fn leaves_come_and_go() -> Result<(), Trouble> {
         .map(|_| Ok(pool.store(Nid(0), whole)?.slot))
         .collect::<Result<Vec<_>, Trouble>>()?;
     ensure!(pool.table.present().count() == 3, "not three leaves");
-    ensure!(!pool.lists.has_descriptor(), "a descriptor is left");
+    ensure!(!pool.books.has_descriptor(), "a descriptor is left");
     for slot in slots {
         let freed = pool.free(slot)?;
         ensure!(matches!(freed, Ok(Freed::Released(_))), "{freed:?}");
-        pool.lists.verify(&pool.table)?;
+        pool.books.verify(&pool.table)?;
     }
     // One is kept.
     ensure!(pool.table.present().count() == 1, "not one leaf");
-    ensure!(pool.host.allocated() == 0, "a page leaks");
+    ensure!(pool.pages.allocated() == 0, "a page leaks");
     Ok(())
 }
 
@@ -158,21 +164,21 @@ fn the_local_node_comes_first() -> Result<(), Trouble> {
     let near = put(&mut pool, 1, PAGE_SIZE / 2 + 1)?;
     // It fits better beside `near` than nowhere: `far` is on the other node.
     ensure!(!far.joined, "the pool was empty");
-    ensure!(near.frame != far.frame, "more than a page in a page");
+    ensure!(near.addr != far.addr, "more than a page in a page");
     let third = put(&mut pool, 1, CHUNK_SIZE)?;
-    ensure!(third.frame == near.frame, "not on the local node");
+    ensure!(third.addr == near.addr, "not on the local node");
     let fourth = put(&mut pool, 1, CHUNK_SIZE)?;
-    ensure!(fourth.frame == far.frame, "a page though one had room");
-    Ok(pool.lists.verify(&pool.table)?)
+    ensure!(fourth.addr == far.addr, "a page though one had room");
+    Ok(pool.books.verify(&pool.table)?)
 }
 
 #[test]
 fn a_move_that_ends_without_zpages_leaves_the_page_to_the_worker() -> Result<(), Trouble> {
     let mut pool = Pool::new(2);
     let put = pool.store(Nid(0), Len::new(CHUNK_SIZE)?)?;
-    let (src, id) = (put.frame, put.slot.desc());
-    let dst = pool.host.alloc(Nid(1))?;
-    let locked = pool.host.try_lock(src, Holder::Mover) && pool.host.try_lock(dst, Holder::Mover);
+    let (src, id) = (put.addr, put.slot.desc());
+    let dst = pool.pages.alloc(Nid(1))?;
+    let locked = pool.pages.try_lock(src, Holder::Mover) && pool.pages.try_lock(dst, Holder::Mover);
     ensure!(locked, "somebody has the page locks");
     let _ = pool.begin(id, src, dst, Nid(1))??;
     ensure!(pool.free(put.slot)? == Ok(Freed::Moving), "not moving");
@@ -182,16 +188,16 @@ fn a_move_that_ends_without_zpages_leaves_the_page_to_the_worker() -> Result<(),
         emptied: true,
     };
     ensure!(finished == right, "{finished:?}");
-    let waits = pool.lists.deferred(&pool.table);
+    let waits = pool.books.deferred(&pool.table);
     ensure!(waits == Some((id, dst)), "{waits:?} waits");
     ensure!(
         pool.table.descriptor(id)?.state() == Some(State::Empty),
         "not empty"
     );
-    pool.lists.verify(&pool.table)?;
-    ensure!(pool.host.try_lock(dst, Holder::Pool), "still locked");
-    let released = pool.lists.release(&pool.table, id, dst)?;
+    pool.books.verify(&pool.table)?;
+    ensure!(pool.pages.try_lock(dst, Holder::Pool), "still locked");
+    let released = pool.books.release(&pool.table, id, dst)?;
     pool.gone(released)?;
-    ensure!(pool.host.allocated() == 0, "a page leaks");
-    Ok(pool.lists.verify(&pool.table)?)
+    ensure!(pool.pages.allocated() == 0, "a page leaks");
+    Ok(pool.books.verify(&pool.table)?)
 }

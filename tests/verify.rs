@@ -11,8 +11,8 @@ mod common;
 use common::pool::Pool;
 use common::{some, Trouble};
 use zbud_movable_core::zbud::{
-    Error, Leaf, Len, Lists, Nid, NodeLists, SlotId, Table, Violation, What, DESCRIPTORS_PER_LEAF,
-    PAGE_SIZE,
+    Books, Error, Invariant, Leaf, Len, Nid, NodeBooks, SlotId, Table, Violation,
+    DESCRIPTORS_PER_LEAF, PAGE_SIZE,
 };
 
 /// A table that shows another in a wrong way.
@@ -40,24 +40,24 @@ fn pool() -> Result<(Pool, Vec<SlotId>), Trouble> {
         .collect::<Result<Vec<_>, Trouble>>()?;
     slots.push(pool.store(Nid(1), Len::new(100)?)?.slot);
     ensure!(pool.table.present().count() == 2, "not two leaves");
-    pool.lists.verify(&pool.table)?;
+    pool.books.verify(&pool.table)?;
     Ok((pool, slots))
 }
 
-fn other() -> Lists<[NodeLists; 2]> {
-    Lists::new([NodeLists::new(), NodeLists::new()])
+fn other() -> Books<[NodeBooks; 2]> {
+    Books::new([NodeBooks::new(), NodeBooks::new()])
 }
 
-fn what(found: Result<(), Violation>) -> Option<What> {
-    found.err().map(|violation| violation.what)
+fn what(found: Result<(), Violation>) -> Option<Invariant> {
+    found.err().map(|violation| violation.invariant)
 }
 
 #[test]
 fn a_leaf_is_missing() -> Result<(), Trouble> {
     let (pool, _) = pool()?;
-    ensure!(pool.table.take(0), "no leaf");
-    let found = what(pool.lists.verify(&pool.table));
-    ensure!(found == Some(What::Counter), "{found:?}");
+    ensure!(pool.table.remove(0), "no leaf");
+    let found = what(pool.books.verify(&pool.table));
+    ensure!(found == Some(Invariant::Counter), "{found:?}");
     Ok(())
 }
 
@@ -72,7 +72,7 @@ fn leaves_are_swapped() -> Result<(), Trouble> {
                 .map_or(Some(1), |rest| (rest == 0).then_some(0))
         },
     };
-    let found = what(pool.lists.verify(&swapped));
+    let found = what(pool.books.verify(&swapped));
     ensure!(found.is_some(), "nothing found");
     Ok(())
 }
@@ -84,17 +84,17 @@ fn a_leaf_is_seen_twice() -> Result<(), Trouble> {
         table: &pool.table,
         number: |number| Some(number & 1),
     };
-    let found = what(pool.lists.verify(&twice));
-    ensure!(found == Some(What::Counter), "{found:?}");
+    let found = what(pool.books.verify(&twice));
+    ensure!(found == Some(Invariant::Counter), "{found:?}");
     Ok(())
 }
 
 #[test]
 fn a_leaf_in_use_is_set_up_again() -> Result<(), Trouble> {
     let (mut pool, _) = pool()?;
-    pool.lists.add_leaf(&pool.table, 0)?;
-    let found = what(pool.lists.verify(&pool.table));
-    ensure!(found == Some(What::OrphanSlot), "{found:?}");
+    pool.books.add_leaf(&pool.table, 0)?;
+    let found = what(pool.books.verify(&pool.table));
+    ensure!(found == Some(Invariant::OrphanSlot), "{found:?}");
     Ok(())
 }
 
@@ -102,12 +102,12 @@ fn a_leaf_in_use_is_set_up_again() -> Result<(), Trouble> {
 fn another_pool_freed_the_zpage() -> Result<(), Trouble> {
     let (mut pool, slots) = pool()?;
     let slot = *some(slots.first(), "slot")?;
-    let home = pool.table.descriptor(slot.desc())?;
+    let owner = pool.table.descriptor(slot.desc())?;
     let mut other = other();
-    let freed = other.free(&pool.table, home, slot.half(), |_| false)?;
+    let freed = other.free(&pool.table, owner, slot.index(), |_| false)?;
     // Left as `Empty`, on the other pool's deferred list.
-    let found = what(pool.lists.verify(&pool.table));
-    ensure!(found == Some(What::Counter), "{freed:?}: {found:?}");
+    let found = what(pool.books.verify(&pool.table));
+    ensure!(found == Some(Invariant::Counter), "{freed:?}: {found:?}");
     let refused = pool.free(slot)?.err();
     ensure!(refused == Some(Error::BadHandle), "freed twice");
     Ok(())
@@ -117,12 +117,12 @@ fn another_pool_freed_the_zpage() -> Result<(), Trouble> {
 fn another_pool_moves_the_page() -> Result<(), Trouble> {
     let (pool, slots) = pool()?;
     let slot = *some(slots.last(), "slot")?;
-    let frame = pool.home(slot)?.frame();
-    let frame = some(frame, "page")?;
+    let addr = pool.owner(slot)?.page();
+    let addr = some(addr, "page")?;
     // The lone page is `Moving` now, yet on the list of its node.
-    let _ = other().begin_move(&pool.table, slot.desc(), frame, Nid(0))?;
-    let found = what(pool.lists.verify(&pool.table));
-    ensure!(found == Some(What::Counter), "{found:?}");
+    let _ = other().begin_move(&pool.table, slot.desc(), addr, Nid(0))?;
+    let found = what(pool.books.verify(&pool.table));
+    ensure!(found == Some(Invariant::Counter), "{found:?}");
     Ok(())
 }
 
@@ -130,14 +130,14 @@ fn another_pool_moves_the_page() -> Result<(), Trouble> {
 fn another_pool_has_moved_the_page_to_a_node_that_is_not_there() -> Result<(), Trouble> {
     let (mut pool, slots) = pool()?;
     let slot = *some(slots.first(), "slot")?;
-    let frame = some(pool.home(slot)?.frame(), "page")?;
-    let dst = pool.host.alloc(Nid(0))?;
-    let mut other = Lists::new([(); 3].map(|()| NodeLists::new()));
-    let _ = other.begin_move(&pool.table, slot.desc(), frame, Nid(2))?;
+    let addr = some(pool.owner(slot)?.page(), "page")?;
+    let dst = pool.pages.alloc(Nid(0))?;
+    let mut other = Books::new([(); 3].map(|()| NodeBooks::new()));
+    let _ = other.begin_move(&pool.table, slot.desc(), addr, Nid(2))?;
     let _ = other.finish_move(&pool.table, slot.desc(), dst, Nid(2))?;
-    let found = pool.lists.verify(&pool.table).err();
+    let found = pool.books.verify(&pool.table).err();
     let expected = Violation {
-        what: What::Node,
+        invariant: Invariant::Node,
         id: Some(slot.desc()),
     };
     ensure!(found == Some(expected), "{found:?}");
@@ -149,12 +149,13 @@ fn another_pool_has_a_page_in_the_same_table() -> Result<(), Trouble> {
     let (mut pool, _) = pool()?;
     // The other pool's own lone page, in the same table.
     let mut other = other();
-    let frame = pool.host.alloc(Nid(1))?;
+    let addr = pool.pages.alloc(Nid(1))?;
     let number = some(pool.table.grow(), "leaf")?;
     other.add_leaf(&pool.table, number)?;
-    let _ = other.insert(&pool.table, frame, Nid(1), Len::new(100)?)?;
+    let id = other.reserve(&pool.table)?;
+    let _ = other.insert(&pool.table, id, addr, Nid(1), Len::new(100)?)?;
     let found = (
-        what(pool.lists.verify(&pool.table)),
+        what(pool.books.verify(&pool.table)),
         what(other.verify(&pool.table)),
     );
     ensure!(found.0.is_some() && found.1.is_some(), "{found:?}");

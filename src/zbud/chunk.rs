@@ -10,7 +10,7 @@ use super::error::LenError;
 
 /// Base-2 logarithm of [`PAGE_SIZE`]; the kernel glue asserts that it is the kernel's.
 pub const PAGE_SHIFT: u32 = 12;
-/// Bytes in a host page.
+/// Bytes in a page.
 pub const PAGE_SIZE: usize = 1 << PAGE_SHIFT;
 /// Base-2 logarithm of the number of chunks in a page; zbud's value.
 pub const NCHUNKS_ORDER: u32 = 6;
@@ -33,6 +33,15 @@ pub enum Buddy {
 impl Buddy {
     /// Both, in the order in which they lie in the page.
     pub const BOTH: [Buddy; 2] = [Buddy::First, Buddy::Last];
+
+    /// The one that is not this.
+    #[inline]
+    pub fn other(self) -> Self {
+        match self {
+            Buddy::First => Buddy::Last,
+            Buddy::Last => Buddy::First,
+        }
+    }
 }
 
 /// One of something for each buddy.

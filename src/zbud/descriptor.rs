@@ -3,67 +3,14 @@
 //! Descriptors: what the pool knows of one zbud page, outside of the page.
 
 use super::chunk::{Buddy, Extent, Len, PerBuddy, NCHUNKS};
-use super::error::Error;
-use super::id::{DescId, Frame, Half, Nid, Place, SlotId};
-use super::leaf::{Table, NONE};
+use super::id::{DescId, Nid, PageAddr, Place, SlotId, SlotIndex};
+use super::list::Links;
 use super::primitive::{AtomicU16, AtomicU32, AtomicU8, AtomicUsize, Ordering};
 use super::slot::Slot;
+use super::state::State;
 
-/// What a descriptor is doing. Changes only under L.
-///
-/// | from      | to        | by                                                  |
-/// | --------- | --------- | --------------------------------------------------- |
-/// | Free      | Unbuddied | `insert`: a new page with one zpage                 |
-/// | Free      | Reserved  | `reserve`, for a page to come                       |
-/// | Reserved  | Unbuddied | `insert_reserved`: here it is                       |
-/// | Reserved  | Free      | `unreserve`: it does not come                       |
-/// | Unbuddied | Buddied   | `pair`: a second zpage joins                        |
-/// | Buddied   | Unbuddied | `free` of one of the two                            |
-/// | Unbuddied | Free      | `free` of the last, the page given up               |
-/// | Unbuddied | Empty     | `free` of the last, not to be given up at once      |
-/// | Unbuddied, Buddied | Moving | `begin_move`, P held                          |
-/// | Moving    | Unbuddied, Buddied | `finish_move`, by the zpages that are left |
-/// | Moving    | Empty     | `finish_move`, when all were freed meanwhile        |
-/// | Empty     | Free      | `release` under W: P held, or the host forgot it    |
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
-    /// Describes no page.
-    Free = 0,
-    /// One zpage; on the list of its node and number of free chunks.
-    Unbuddied = 1,
-    /// Two zpages; on no list.
-    Buddied = 2,
-    /// Being copied to another page: slots frozen, on no list.
-    Moving = 3,
-    /// No zpage left; on the deferred list until the page can be given up.
-    Empty = 4,
-    /// Describes no page yet; on no list.
-    Reserved = 5,
-}
-
-impl State {
-    fn from_raw(raw: u8) -> Option<Self> {
-        [
-            Self::Free,
-            Self::Unbuddied,
-            Self::Buddied,
-            Self::Moving,
-            Self::Empty,
-            Self::Reserved,
-        ]
-        .into_iter()
-        .find(|&state| state as u8 == raw)
-    }
-}
-
-/// A mapped zpage: pinned until its slot is unpinned.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Mapping {
-    /// Address of the zpage's first byte.
-    pub address: usize,
-    /// Its length.
-    pub len: Len,
-}
+/// The reverse map of a buddy that is not there.
+const NO_SLOT: u32 = u32::MAX;
 
 /// One zbud page, and room for two slots, in 48 bytes.
 ///
@@ -71,21 +18,20 @@ pub struct Mapping {
 /// in the descriptor of the page it was first put into. A slot may stay longer
 /// than that page, when re-pairing moves the zpage elsewhere.
 ///
-/// # Invariants (under L)
+/// # Invariants (under the pool lock)
 ///
-/// - `len[b]` is 0 exactly when `rmap[b]` is `NONE`.
+/// - `len[b]` is 0 exactly when `rmap[b]` is `NO_SLOT`.
 /// - `rmap[b]` names a live slot whose place is (this descriptor, b).
 /// - The chunks of both buddies together are at most [`NCHUNKS`].
 #[repr(C, align(16))]
 pub struct Descriptor {
     slots: [Slot; 2],
-    frame: AtomicUsize,
+    page: AtomicUsize,
     len: PerBuddy<AtomicU16>,
     nid: AtomicU16,
     state: AtomicU8,
     rmap: PerBuddy<AtomicU32>,
-    next: AtomicU32,
-    prev: AtomicU32,
+    links: Links,
 }
 
 #[cfg(all(not(loom), target_pointer_width = "64"))]
@@ -95,13 +41,12 @@ impl Descriptor {
     pub(super) fn new() -> Self {
         Self {
             slots: [Slot::new(), Slot::new()],
-            frame: AtomicUsize::new(0),
+            page: AtomicUsize::new(0),
             len: PerBuddy::new(AtomicU16::new(0), AtomicU16::new(0)),
             nid: AtomicU16::new(0),
             state: AtomicU8::new(State::Free as u8),
-            rmap: PerBuddy::new(AtomicU32::new(NONE), AtomicU32::new(NONE)),
-            next: AtomicU32::new(NONE),
-            prev: AtomicU32::new(NONE),
+            rmap: PerBuddy::new(AtomicU32::new(NO_SLOT), AtomicU32::new(NO_SLOT)),
+            links: Links::new(),
         }
     }
 
@@ -112,97 +57,45 @@ impl Descriptor {
         Buddy::BOTH.into_iter().for_each(|buddy| self.clear(buddy));
     }
 
-    /// Pins the zpage whose slot is `half` of this descriptor and tells where
-    /// it is; the bytes stay there until [`Slot::unpin`]. Waits while the zpage
-    /// is being moved, for at most the time of one page copy. Takes no lock;
-    /// process context, preemptible or not.
-    ///
-    /// The caller sees to it that the zpage is not freed meanwhile.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::BadHandle`] when there is no such zpage.
-    #[inline]
-    pub fn map<T: Table>(&self, table: &T, half: Half) -> Result<Mapping, Error> {
-        let slot = self.slot(half);
-        let word = slot.pin()?;
-        let buddy = word.place().buddy();
-        let desc = if word.home() {
-            self
-        } else {
-            match table.descriptor(word.place().desc()) {
-                Ok(desc) => desc,
-                Err(error) => {
-                    slot.unpin()?;
-                    return Err(error);
-                }
-            }
-        };
-        // Stable while pinned: moving, freeing and re-pairing all stop at a pin.
-        match (desc.frame(), desc.len(buddy)) {
-            // No overflow: frame addresses are those of whole pages.
-            (Some(frame), Some(len)) => Ok(Mapping {
-                address: frame.address().wrapping_add(len.extent(buddy).offset()),
-                len,
-            }),
-            _ => {
-                slot.unpin()?;
-                Err(Error::Corrupt)
-            }
-        }
-    }
-
     /// One of the two slots that live here.
     #[inline]
-    pub fn slot(&self, half: Half) -> &Slot {
-        match half {
-            Half::A => &self.slots[0],
-            Half::B => &self.slots[1],
+    pub fn slot(&self, index: SlotIndex) -> &Slot {
+        match index {
+            SlotIndex::A => &self.slots[0],
+            SlotIndex::B => &self.slots[1],
         }
     }
 
-    /// The host page, if the descriptor has one. Under L, or with a zpage of it pinned.
+    /// The page, if the descriptor has one. Under the pool lock, or with a zpage of
+    /// it pinned.
     #[inline]
-    pub fn frame(&self) -> Option<Frame> {
-        Frame::new(self.frame.load(Ordering::Relaxed))
+    pub fn page(&self) -> Option<PageAddr> {
+        PageAddr::new(self.page.load(Ordering::Relaxed))
     }
 
-    /// The node of the host page. Under L.
+    /// The node of the page. Under the pool lock.
     #[inline]
     pub fn nid(&self) -> Nid {
         Nid(self.nid.load(Ordering::Relaxed))
     }
 
-    /// The length of a buddy, if it is there. Under L, or with that zpage pinned.
+    /// The length of a buddy, if it is there. Under the pool lock, or with that zpage pinned.
     #[inline]
     pub fn len(&self, buddy: Buddy) -> Option<Len> {
         Len::from_raw(self.len.of(buddy).load(Ordering::Relaxed))
     }
 
-    /// What the descriptor is doing. Under L.
+    /// What the descriptor is doing. Under the pool lock.
     #[inline]
     pub fn state(&self) -> Option<State> {
         State::from_raw(self.state.load(Ordering::Relaxed))
     }
 
-    /// The slot that points to a buddy, if it is there. Under L.
+    /// The slot that points to a buddy, if it is there. Under the pool lock.
     #[inline]
     pub fn rmap(&self, buddy: Buddy) -> Option<SlotId> {
         let raw = self.rmap.of(buddy).load(Ordering::Relaxed);
-        (raw != NONE).then(|| SlotId::from_raw(raw))
-    }
-
-    /// How often the zpages of the page are mapped now. Under L; a hint, pins
-    /// come and go without L.
-    pub fn pins<T: Table>(&self, table: &T) -> u64 {
-        Buddy::BOTH
-            .into_iter()
-            .filter_map(|buddy| self.rmap(buddy))
-            .filter_map(|slot| {
-                let home = table.descriptor(slot.desc()).ok()?;
-                Some(home.slot(slot.half()).word().pins())
-            })
-            .fold(0, u64::saturating_add)
+        (raw != NO_SLOT).then(|| SlotId::from_raw(raw))
     }
 
     /// Chunks that no buddy takes.
@@ -220,38 +113,51 @@ impl Descriptor {
         Buddy::BOTH.map(|buddy| self.len(buddy).map(|len| len.extent(buddy)))
     }
 
-    /// Puts a zpage of `len` bytes into the page, in a slot of its own. Under
-    /// L; returns the slot.
+    /// The first slot that no zpage has.
     #[inline]
-    pub(super) fn place(&self, id: DescId, buddy: Buddy, len: Len) -> Result<Half, Error> {
-        let half = Half::BOTH
-            .into_iter()
-            .find(|&half| !self.slot(half).word().live())
-            .ok_or(Error::NoDescriptor)?;
-        self.len.of(buddy).store(len.raw(), Ordering::Relaxed);
-        self.rmap
-            .of(buddy)
-            .store(SlotId::new(id, half).raw(), Ordering::Relaxed);
-        self.slot(half).publish(Place::new(id, buddy), true);
-        Ok(half)
+    pub(super) fn free_slot(&self) -> Option<SlotIndex> {
+        let mut both = SlotIndex::BOTH.into_iter();
+        both.find(|&index| !self.slot(index).word().live())
     }
 
-    /// Forgets a buddy whose slot was retired. Under L.
+    /// Stores a zpage of `len` bytes at a buddy that is not there, with slot
+    /// `index`, which is free. Under the pool lock; returns the slot's name.
+    #[inline]
+    pub(super) fn store_at(&self, id: DescId, buddy: Buddy, index: SlotIndex, len: Len) -> SlotId {
+        let slot = SlotId::new(id, index);
+        self.len.of(buddy).store(len.raw(), Ordering::Relaxed);
+        self.rmap.of(buddy).store(slot.raw(), Ordering::Relaxed);
+        self.slot(index).publish(Place::new(id, buddy), true);
+        slot
+    }
+
+    /// Forgets a buddy whose slot was retired. Under the pool lock.
     #[inline]
     pub(super) fn clear(&self, buddy: Buddy) {
         self.len.of(buddy).store(0, Ordering::Relaxed);
-        self.rmap.of(buddy).store(NONE, Ordering::Relaxed);
+        self.rmap.of(buddy).store(NO_SLOT, Ordering::Relaxed);
     }
 
     #[inline]
-    pub(super) fn set_page(&self, frame: Option<Frame>, nid: Nid) {
-        self.frame
-            .store(frame.map_or(0, Frame::address), Ordering::Relaxed);
+    pub(super) fn set_page(&self, page: Option<PageAddr>, nid: Nid) {
+        self.page
+            .store(page.map_or(0, PageAddr::address), Ordering::Relaxed);
         self.nid.store(nid.0, Ordering::Relaxed);
     }
 
+    /// Goes from one state to the next. Under the pool lock. Every change of state
+    /// is made here; the tests stop at one that [`State`] does not allow.
     #[inline]
-    pub(super) fn set_state(&self, state: State) {
+    pub(super) fn step(&self, from: State, to: State) {
+        // MODULE: the kernel module has no panic path. loom: each load multiplies
+        // the interleavings.
+        debug_assert!(cfg!(MODULE) || from.may_become(to), "{from:?} to {to:?}");
+        debug_assert!(cfg!(any(MODULE, loom)) || self.is(from), "not {from:?}");
+        self.set_state(to);
+    }
+
+    #[inline]
+    fn set_state(&self, state: State) {
         self.state.store(state as u8, Ordering::Relaxed);
     }
 
@@ -261,22 +167,7 @@ impl Descriptor {
     }
 
     #[inline]
-    pub(super) fn next(&self) -> u32 {
-        self.next.load(Ordering::Relaxed)
-    }
-
-    #[inline]
-    pub(super) fn set_next(&self, next: u32) {
-        self.next.store(next, Ordering::Relaxed);
-    }
-
-    #[inline]
-    pub(super) fn prev(&self) -> u32 {
-        self.prev.load(Ordering::Relaxed)
-    }
-
-    #[inline]
-    pub(super) fn set_prev(&self, prev: u32) {
-        self.prev.store(prev, Ordering::Relaxed);
+    pub(super) fn links(&self) -> &Links {
+        &self.links
     }
 }

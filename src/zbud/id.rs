@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Names of things: nodes, host pages, descriptors, slots, places.
+//! Names of things: nodes, pages, descriptors, slots, places.
 
 use super::chunk::Buddy;
-use super::leaf::DESCRIPTORS_PER_LEAF;
 use core::num::NonZeroUsize;
 
 /// A NUMA node id; below the number of nodes the pool was made for.
@@ -17,12 +16,12 @@ impl Nid {
     }
 }
 
-/// A host page, named by the address of its first byte (in the kernel: of its
-/// direct mapping). The core adds offsets to it and never looks inside.
+/// A page, named by the address of its first byte (in the kernel: in the direct
+/// map). The core adds offsets to it and never accesses the page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Frame(NonZeroUsize);
+pub struct PageAddr(NonZeroUsize);
 
-impl Frame {
+impl PageAddr {
     /// `address` is the page's first byte; 0 is no page.
     #[inline]
     pub fn new(address: usize) -> Option<Self> {
@@ -39,7 +38,6 @@ impl Frame {
 /// How far the leaf's number is shifted in a [`DescId`].
 const LEAF_SHIFT: u32 = 7;
 const OFFSET_MASK: u32 = (1 << LEAF_SHIFT) - 1;
-const _: () = assert!(DESCRIPTORS_PER_LEAF <= OFFSET_MASK as usize + 1);
 
 /// Names a descriptor: the number of its leaf and its place in the leaf.
 ///
@@ -53,13 +51,16 @@ impl DescId {
     /// Leaves that can be named.
     pub const MAX_LEAVES: u32 = 1 << (31 - LEAF_SHIFT);
 
+    /// Descriptors that can be named in each.
+    pub(super) const OFFSETS: usize = 1 << LEAF_SHIFT;
+
     /// `None` when `leaf` or `offset` is out of range.
     #[inline]
     pub fn new(leaf: u32, offset: usize) -> Option<Self> {
-        let offset = u32::try_from(offset).ok()?;
         // INVARIANT: leaf < 2^24, offset < 2^7.
-        (leaf < Self::MAX_LEAVES && offset <= OFFSET_MASK)
-            .then_some(Self((leaf << LEAF_SHIFT) | offset))
+        // CAST: seven bits.
+        (leaf < Self::MAX_LEAVES && offset < Self::OFFSETS)
+            .then_some(Self((leaf << LEAF_SHIFT) | offset as u32))
     }
 
     /// The number of the leaf the descriptor is in.
@@ -90,16 +91,16 @@ impl DescId {
 
 /// One of the two slots that live in each descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Half {
+pub enum SlotIndex {
     /// The first slot.
     A = 0,
     /// The second slot.
     B = 1,
 }
 
-impl Half {
+impl SlotIndex {
     /// Both slots of a descriptor.
-    pub const BOTH: [Half; 2] = [Half::A, Half::B];
+    pub const BOTH: [SlotIndex; 2] = [SlotIndex::A, SlotIndex::B];
 }
 
 /// Names a slot: the descriptor it lives in, and which of the two it is there.
@@ -108,8 +109,8 @@ pub struct SlotId(u32);
 
 impl SlotId {
     #[inline]
-    pub(super) fn new(desc: DescId, half: Half) -> Self {
-        Self((desc.0 << 1) | half as u32)
+    pub(super) fn new(desc: DescId, index: SlotIndex) -> Self {
+        Self((desc.0 << 1) | index as u32)
     }
 
     /// The descriptor it lives in.
@@ -121,11 +122,11 @@ impl SlotId {
 
     /// Which of that descriptor's slots.
     #[inline]
-    pub fn half(self) -> Half {
+    pub fn index(self) -> SlotIndex {
         if self.0 & 1 == 0 {
-            Half::A
+            SlotIndex::A
         } else {
-            Half::B
+            SlotIndex::B
         }
     }
 

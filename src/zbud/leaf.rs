@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Leaves: host pages full of descriptors, and the table that finds them.
+//! Leaves: pages full of descriptors.
 //!
 //! A leaf is to this pool what a page-table page is to virtual memory. It hands
-//! out its descriptors through a list of its own, so that a leaf of which none
-//! is used any more can go back to the kernel.
+//! out its descriptors itself, so that a leaf without a descriptor in use can be
+//! released.
 
 use super::descriptor::Descriptor;
-use super::error::Error;
 use super::id::DescId;
+use super::list::Links;
 use super::primitive::{AtomicU32, AtomicU8, Ordering};
 
 /// Descriptors in a leaf: what fits in a page beside the leaf's header.
@@ -18,21 +18,20 @@ pub const DESCRIPTORS_PER_LEAF: usize = 85;
 #[cfg(loom)]
 pub const DESCRIPTORS_PER_LEAF: usize = 2;
 
-/// No leaf, no descriptor.
-pub(super) const NONE: u32 = u32::MAX;
+const _: () = assert!(DESCRIPTORS_PER_LEAF <= DescId::OFFSETS);
+
 const NO_OFFSET: u8 = u8::MAX;
 
-/// One host page of descriptors. L protects the header.
+/// One page of descriptors. The pool lock protects the header.
 ///
-/// All zeroes is a leaf that has not been set up: [`Lists::add_leaf`](super::Lists::add_leaf)
-/// does that.
+/// All zeroes is a leaf that has not been set up; `Books::add_leaf` does that.
 #[repr(C, align(16))]
 pub struct Leaf {
     number: AtomicU32,
-    /// Neighbours on the list of leaves that have a free descriptor.
-    pub(super) next: AtomicU32,
-    pub(super) prev: AtomicU32,
-    /// Offset of the first free descriptor; they are linked by their `next`.
+    /// On the list of leaves that have a free descriptor.
+    links: Links,
+    /// Offset of the first free descriptor; the next links of these name the
+    /// offset of the next one, or `NO_OFFSET`.
     free: AtomicU8,
     used: AtomicU8,
     descriptors: [Descriptor; DESCRIPTORS_PER_LEAF],
@@ -47,8 +46,7 @@ impl Leaf {
     pub fn new() -> Self {
         Self {
             number: AtomicU32::new(0),
-            next: AtomicU32::new(0),
-            prev: AtomicU32::new(0),
+            links: Links::new(),
             free: AtomicU8::new(0),
             used: AtomicU8::new(0),
             descriptors: core::array::from_fn(|_| Descriptor::new()),
@@ -67,13 +65,9 @@ impl Leaf {
         self.descriptors.get(offset)
     }
 
-    /// All descriptors with their names.
-    pub fn descriptors(&self) -> impl Iterator<Item = (DescId, &Descriptor)> {
-        let number = self.number();
-        self.descriptors
-            .iter()
-            .enumerate()
-            .filter_map(move |(offset, desc)| Some((DescId::new(number, offset)?, desc)))
+    #[inline]
+    pub(super) fn links(&self) -> &Links {
+        &self.links
     }
 
     /// Descriptors in use.
@@ -87,7 +81,7 @@ impl Leaf {
         self.free.load(Ordering::Relaxed) == NO_OFFSET
     }
 
-    /// Makes all descriptors free. Under L, before anybody uses the leaf.
+    /// Makes all descriptors free. Under the pool lock, before the leaf is used.
     pub(super) fn set_up(&self, number: u32) {
         self.number.store(number, Ordering::Relaxed);
         self.used.store(0, Ordering::Relaxed);
@@ -100,66 +94,41 @@ impl Leaf {
         }
     }
 
+    #[inline]
     fn push(&self, offset: usize) {
         if let Some(desc) = self.descriptor(offset) {
-            desc.set_next(u32::from(self.free.load(Ordering::Relaxed)));
+            let next = u32::from(self.free.load(Ordering::Relaxed));
+            desc.links().set_next(next);
             // CAST: below DESCRIPTORS_PER_LEAF, which is below 255.
             self.free.store(offset as u8, Ordering::Relaxed);
         }
     }
 
-    /// Takes a free descriptor. Under L.
+    /// The free descriptor that [`Leaf::reserve`] takes. Under the pool lock.
     #[inline]
-    pub(super) fn take(&self) -> Option<(DescId, &Descriptor)> {
+    pub(super) fn first_free(&self) -> Option<(DescId, &Descriptor)> {
         let offset = usize::from(self.free.load(Ordering::Relaxed));
         let desc = self.descriptor(offset)?;
-        let id = DescId::new(self.number(), offset)?;
+        Some((DescId::new(self.number(), offset)?, desc))
+    }
+
+    /// Takes `desc`, the first free descriptor, into use. Under the pool lock.
+    #[inline]
+    pub(super) fn reserve(&self, desc: &Descriptor) {
         // CAST: an offset or NO_OFFSET, see `push`.
-        self.free.store(desc.next() as u8, Ordering::Relaxed);
-        // At most DESCRIPTORS_PER_LEAF are taken: no saturation.
-        self.used.store(
-            self.used.load(Ordering::Relaxed).saturating_add(1),
-            Ordering::Relaxed,
-        );
-        Some((id, desc))
+        self.free
+            .store(desc.links().next() as u8, Ordering::Relaxed);
+        // At most DESCRIPTORS_PER_LEAF are in use: no saturation.
+        let used = self.used.load(Ordering::Relaxed).saturating_add(1);
+        self.used.store(used, Ordering::Relaxed);
     }
 
-    /// Takes a descriptor back that `take` gave. Under L.
+    /// Makes a descriptor that was in use free. Under the pool lock.
     #[inline]
-    pub(super) fn give_back(&self, id: DescId) {
+    pub(super) fn release(&self, id: DescId) {
         self.push(id.offset());
-        self.used.store(
-            self.used.load(Ordering::Relaxed).saturating_sub(1),
-            Ordering::Relaxed,
-        );
-    }
-}
-
-/// Finds leaves by number.
-///
-/// A leaf may be taken away again when [`Lists`](super::Lists) says that it is
-/// not needed any more ([`Released::leaf`](super::Released)). The owner of the
-/// table sees to it that nobody holds a reference into it then; that is the
-/// case for callers of this crate because a leaf in which a handle's slot or a
-/// page's descriptor lives is never given up, and everything else is looked up
-/// under L and not kept.
-pub trait Table {
-    /// The leaf of that number.
-    fn leaf(&self, number: u32) -> Option<&Leaf>;
-
-    /// One more than the highest number that `leaf` may know.
-    fn leaves(&self) -> u32;
-
-    /// The descriptor of that name.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Corrupt`] when there is none: names come from the pool itself.
-    #[inline]
-    fn descriptor(&self, id: DescId) -> Result<&Descriptor, Error> {
-        self.leaf(id.leaf())
-            .and_then(|leaf| leaf.descriptor(id.offset()))
-            .ok_or(Error::Corrupt)
+        let used = self.used.load(Ordering::Relaxed).saturating_sub(1);
+        self.used.store(used, Ordering::Relaxed);
     }
 }
 
@@ -167,26 +136,29 @@ pub trait Table {
 mod tests {
     use super::*;
 
+    fn reserve(leaf: &Leaf) -> Option<DescId> {
+        let (id, desc) = leaf.first_free()?;
+        leaf.reserve(desc);
+        Some(id)
+    }
+
     #[test]
-    fn each_descriptor_is_given_once() -> Result<(), Error> {
+    fn each_descriptor_is_given_once() -> Result<(), &'static str> {
         let leaf = Leaf::new();
         leaf.set_up(9);
         let mut taken: [Option<DescId>; DESCRIPTORS_PER_LEAF] =
-            core::array::from_fn(|_| leaf.take().map(|(id, _)| id));
-        assert!(leaf.full() && leaf.take().is_none());
+            core::array::from_fn(|_| reserve(&leaf));
+        assert!(leaf.full() && reserve(&leaf).is_none());
         assert_eq!(leaf.used(), DESCRIPTORS_PER_LEAF);
         taken.sort_unstable_by_key(|id| id.map(DescId::raw));
         for (offset, id) in taken.into_iter().enumerate() {
             assert_eq!(id, DescId::new(9, offset));
         }
-        let last = taken.last().copied().flatten().ok_or(Error::Corrupt)?;
-        leaf.give_back(last);
+        let last = taken.last().copied().flatten().ok_or("no descriptor")?;
+        leaf.release(last);
         assert!(!leaf.full());
-        assert_eq!(leaf.take().map(|(id, _)| id), Some(last));
-        taken
-            .into_iter()
-            .flatten()
-            .for_each(|id| leaf.give_back(id));
+        assert_eq!(reserve(&leaf), Some(last));
+        taken.into_iter().flatten().for_each(|id| leaf.release(id));
         assert_eq!(leaf.used(), 0);
         Ok(())
     }

@@ -30,31 +30,45 @@
 
 #![forbid(unsafe_code)]
 
-mod alloc;
+mod books;
 mod chunk;
+mod cursor;
 mod descriptor;
 mod error;
-#[cfg(loom)]
-mod explored;
+mod freeing;
 mod id;
 mod leaf;
-mod lists;
-mod migrate;
+mod list;
+#[cfg(loom)]
+mod loom_atomics;
+mod mapped;
+mod moving;
+mod node_books;
 mod node_set;
+mod open_leaves;
+mod pairing;
 mod primitive;
 mod remap;
 mod slot;
+mod state;
+mod table;
 mod verify;
 
-pub use alloc::{Freed, Released, Stored};
+pub use books::Books;
 pub use chunk::{Buddy, Extent, Len, CHUNK_SHIFT, CHUNK_SIZE, NCHUNKS, PAGE_SHIFT, PAGE_SIZE};
-pub use descriptor::{Descriptor, Mapping, State};
+pub use cursor::Cursor;
+pub use descriptor::Descriptor;
 pub use error::{Error, LenError};
-pub use id::{DescId, Frame, Half, Nid, Place, SlotId};
-pub use leaf::{Leaf, Table, DESCRIPTORS_PER_LEAF};
-pub use lists::{Lists, NodeLists};
-pub use migrate::{Extents, Finish};
+pub use freeing::{Freed, Released};
+pub use id::{DescId, Nid, PageAddr, Place, SlotId, SlotIndex};
+pub use leaf::{Leaf, DESCRIPTORS_PER_LEAF};
+pub use mapped::MappedZpage;
+pub use moving::{Extents, Finish};
+pub use node_books::NodeBooks;
 pub use node_set::{NodeSet, MAX_NODES};
+pub use pairing::Stored;
 pub use remap::{Remap, Step};
 pub use slot::Slot;
-pub use verify::{Violation, What};
+pub use state::State;
+pub use table::Table;
+pub use verify::{Invariant, Violation};

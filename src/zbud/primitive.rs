@@ -4,7 +4,7 @@
 //! under `tests/loom_*.rs` explore every interleaving (`--cfg loom`).
 
 #[cfg(loom)]
-pub(super) use super::explored::{AtomicU16, AtomicU32, AtomicU64, AtomicU8, AtomicUsize};
+pub(super) use super::loom_atomics::{AtomicU16, AtomicU32, AtomicU64, AtomicU8, AtomicUsize};
 
 #[cfg(not(loom))]
 pub(super) use core::sync::atomic::{AtomicU16, AtomicU32, AtomicU64, AtomicU8, AtomicUsize};
@@ -15,7 +15,7 @@ pub(super) use core::sync::atomic::Ordering;
 #[inline]
 pub(super) fn relax() {
     #[cfg(loom)]
-    super::explored::relax();
+    super::loom_atomics::relax();
     #[cfg(not(loom))]
     core::hint::spin_loop();
 }

@@ -16,10 +16,10 @@ const PIN: u64 = 1 << 35;
 ///
 /// | state    | word                         | who leaves it                        |
 /// | -------- | ---------------------------- | ------------------------------------ |
-/// | free     | 0                            | `publish`, under L                   |
-/// | live     | LIVE, pins 0                 | `pin`; `freeze`, `retire` under L    |
+/// | free     | 0                            | `publish`, under the pool lock                   |
+/// | live     | LIVE, pins 0                 | `pin`; `freeze`, `retire` under the pool lock    |
 /// | pinned   | LIVE, pins > 0               | `unpin`                              |
-/// | frozen   | LIVE, FROZEN, pins 0         | `thaw`, `retire`, under L            |
+/// | frozen   | LIVE, FROZEN, pins 0         | `thaw`, `retire`, under the pool lock            |
 ///
 /// HOME says that the zpage's page is described by the descriptor the slot
 /// lives in, which spares `map` a look into the table. Only re-pairing, which
@@ -27,7 +27,7 @@ const PIN: u64 = 1 << 35;
 ///
 /// # Invariants
 ///
-/// FROZEN implies LIVE and no pins. All but the pin count changes only under L.
+/// FROZEN implies LIVE and no pins. All but the pin count changes only under the pool lock.
 pub struct Slot(AtomicU64);
 
 /// A loaded slot word.
@@ -72,7 +72,7 @@ impl Slot {
         Word(self.0.load(Ordering::Relaxed))
     }
 
-    /// Gives a free slot to a zpage. Under L.
+    /// Gives a free slot to a zpage. Under the pool lock.
     #[inline]
     pub(super) fn publish(&self, place: Place, home: bool) {
         let home = if home { HOME } else { 0 };
@@ -80,13 +80,14 @@ impl Slot {
             .store(u64::from(place.raw()) | LIVE | home, Ordering::Release);
     }
 
-    /// Takes the slot from its zpage. Under L.
+    /// The word, if a zpage has the slot and nobody has it mapped. Under the pool
+    /// lock.
     ///
     /// # Errors
     ///
-    /// [`Error::BadHandle`] when it has none, [`Error::Pinned`] when it is mapped.
+    /// [`Error::BadHandle`] when no zpage has it, [`Error::Pinned`] when it is mapped.
     #[inline]
-    pub(super) fn retire(&self) -> Result<Word, Error> {
+    pub(super) fn unpinned(&self) -> Result<Word, Error> {
         let word = self.word();
         if !word.live() {
             return Err(Error::BadHandle);
@@ -94,15 +95,26 @@ impl Slot {
         if word.pins() != 0 {
             return Err(Error::Pinned);
         }
+        Ok(word)
+    }
+
+    /// Ends the use of the slot by its zpage. Under the pool lock, with the word
+    /// from [`Slot::unpinned`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Pinned`] when it was mapped meanwhile; the slot is as before.
+    #[inline]
+    pub(super) fn retire(&self, word: Word) -> Result<(), Error> {
         // Acquire: the page may be reused at once, after the last unpin's accesses.
         self.0
             .compare_exchange(word.0, 0, Ordering::Acquire, Ordering::Relaxed)
             .map_err(|_| Error::Pinned)?;
-        Ok(word)
+        Ok(())
     }
 
     /// Counts one more user of the zpage's bytes; while the zpage is frozen,
-    /// waits until it is thawed. Without L.
+    /// waits until it is thawed. Without the pool lock.
     ///
     /// The wait is bounded by one page copy: a mover keeps preemption off from
     /// freeze to thaw. Must not be called by the mover itself, nor from an
@@ -124,7 +136,7 @@ impl Slot {
                 continue;
             }
             let pinned = word.0.checked_add(PIN).ok_or(Error::Pinned)?;
-            // Acquire: pairs with `thaw`, so that a frame written before it is seen.
+            // Acquire: pairs with `thaw`, so that a page address written before it is seen.
             if self
                 .0
                 .compare_exchange_weak(word.0, pinned, Ordering::Acquire, Ordering::Relaxed)
@@ -135,7 +147,7 @@ impl Slot {
         }
     }
 
-    /// Ends what [`Descriptor::map`](super::Descriptor::map) began. Without L.
+    /// Ends what `Descriptor::map` began. Without the pool lock.
     ///
     /// # Errors
     ///
@@ -152,7 +164,7 @@ impl Slot {
         Ok(())
     }
 
-    /// Stops new pins, if there is none. Under L.
+    /// Stops new pins, if there is none. Under the pool lock.
     #[inline]
     pub(super) fn freeze(&self) -> bool {
         let word = self.word();
@@ -171,11 +183,11 @@ impl Slot {
             .is_ok()
     }
 
-    /// Lets pins in again. Under L, by the one that froze it.
+    /// Lets pins in again. Under the pool lock, by the one that froze it.
     #[inline]
     pub(super) fn thaw(&self) {
-        // Release: the frame written before is published to `pin`. A plain
-        // store is enough: nobody else changes a frozen word but under L.
+        // Release: the page address written before is published to `pin`. A plain
+        // store is enough: nobody else changes a frozen word but under the pool lock.
         self.0.store(self.word().0 & !FROZEN, Ordering::Release);
     }
 }
@@ -208,7 +220,7 @@ mod tests {
         slot.thaw();
         assert_eq!(slot.word().0, 5 | LIVE | HOME);
         assert!(slot.freeze());
-        assert!(slot.retire().is_ok());
+        slot.retire(slot.unpinned()?)?;
         assert_eq!(slot.word().0, 0);
         Ok(())
     }

@@ -3,20 +3,24 @@
 //! The whole-pool validator: every invariant that the types state, checked
 //! against every leaf, descriptor, slot, list and counter.
 
+use super::books::Books;
 use super::chunk::{Buddy, NCHUNKS};
-use super::descriptor::{Descriptor, State};
-use super::id::{DescId, Half};
-use super::leaf::{Leaf, Table, DESCRIPTORS_PER_LEAF, NONE};
-use super::lists::{Lists, NodeLists};
-use super::primitive::Ordering;
+use super::cursor::Cursor;
+use super::descriptor::Descriptor;
+use super::id::{DescId, SlotIndex};
+use super::leaf::{Leaf, DESCRIPTORS_PER_LEAF};
+use super::list::List;
+use super::node_books::NodeBooks;
+use super::state::State;
+use super::table::{DescriptorEntries, Table};
 
 /// Which invariant does not hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum What {
+pub enum Invariant {
     /// The state is none that exists.
     State,
     /// A descriptor in use has no page, or a free one has.
-    Frame,
+    Page,
     /// The node is none the pool was made for.
     Node,
     /// The number of zpages does not go with the state.
@@ -43,24 +47,30 @@ pub enum What {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Violation {
     /// Which invariant.
-    pub what: What,
+    pub invariant: Invariant,
     /// The descriptor, where it is about one.
     pub id: Option<DescId>,
 }
 
-fn at(what: What, id: DescId) -> Violation {
-    Violation { what, id: Some(id) }
+fn at(invariant: Invariant, id: DescId) -> Violation {
+    Violation {
+        invariant,
+        id: Some(id),
+    }
 }
 
-fn pool(what: What) -> Violation {
-    Violation { what, id: None }
+fn pool(invariant: Invariant) -> Violation {
+    Violation {
+        invariant,
+        id: None,
+    }
 }
 
 fn check(holds: bool, violation: Violation) -> Result<(), Violation> {
     holds.then_some(()).ok_or(violation)
 }
 
-/// What is counted on the way, to be compared with the counters.
+/// Invariant is counted on the way, to be compared with the counters.
 #[derive(Default)]
 struct Count {
     pages: u64,
@@ -72,7 +82,7 @@ struct Count {
     open_leaves: u64,
 }
 
-impl<N: AsRef<[NodeLists]> + AsMut<[NodeLists]>> Lists<N> {
+impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
     /// Checks the whole pool. Under L; its time grows with the size of the pool.
     ///
     /// # Errors
@@ -80,70 +90,56 @@ impl<N: AsRef<[NodeLists]> + AsMut<[NodeLists]>> Lists<N> {
     /// The first invariant found broken.
     pub fn verify<T: Table>(&self, table: &T) -> Result<(), Violation> {
         let mut count = Count::default();
-        for leaf in (0..table.leaves()).filter_map(|number| table.leaf(number)) {
-            self.verify_leaf(table, leaf, &mut count)?;
+        let mut cursor = Cursor::start();
+        loop {
+            if let Some(leaf) = table.leaf(cursor.leaf()) {
+                self.verify_leaf(table, leaf, &mut cursor, &mut count)?;
+            }
+            if !cursor.next_leaf(table) {
+                break;
+            }
         }
-        let sum = |field: fn(&NodeLists) -> u64| {
+        let sum = |field: fn(&NodeBooks) -> u64| {
             self.nodes()
                 .iter()
                 .fold(0_u64, |sum, node| sum.wrapping_add(field(node)))
         };
         check(
             count.pages == self.pages()
-                && count.pages == sum(NodeLists::pages)
-                && count.zpages == sum(NodeLists::zpages)
-                && count.unbuddied == sum(NodeLists::unbuddied_pages)
+                && count.pages == sum(NodeBooks::pages)
+                && count.zpages == sum(NodeBooks::zpages)
+                && count.unbuddied == sum(NodeBooks::unbuddied_pages)
                 && count.bytes == self.stored_bytes()
                 && count.live_slots == count.zpages,
-            pool(What::Counter),
+            pool(Invariant::Counter),
         )?;
         for (nid, node) in self.nodes().iter().enumerate() {
             self.verify_node(table, nid, node)?;
         }
-        let deferred = walk(table, self.deferred, |desc| desc.is(State::Empty))?;
-        check(deferred == count.empty, pool(What::List))?;
-        check(
-            self.verify_leaves(table)? == count.open_leaves,
-            pool(What::Leaf),
-        )
-    }
-
-    /// Walks the list of leaves that have a free descriptor; returns its length.
-    fn verify_leaves<T: Table>(&self, table: &T) -> Result<u64, Violation> {
-        let (mut next, mut prev, mut length) = (self.first_leaf(), NONE, 0_u64);
-        while next != NONE {
-            let leaf = table.leaf(next).ok_or(pool(What::Leaf))?;
-            check(
-                !leaf.full()
-                    && leaf.number() == next
-                    && leaf.prev.load(Ordering::Relaxed) == prev
-                    && length < u64::from(table.leaves()),
-                pool(What::Leaf),
-            )?;
-            length = length.wrapping_add(1);
-            prev = next;
-            next = leaf.next.load(Ordering::Relaxed);
-        }
-        Ok(length)
+        let deferred = verify_list(table, &self.deferred, |desc| desc.is(State::Empty))?;
+        check(deferred == count.empty, pool(Invariant::List))?;
+        let open = self.leaves.verify(table);
+        check(open == Ok(count.open_leaves), pool(Invariant::Leaf))
     }
 
     fn verify_leaf<T: Table>(
         &self,
         table: &T,
         leaf: &Leaf,
+        cursor: &mut Cursor,
         count: &mut Count,
     ) -> Result<(), Violation> {
         let mut used = 0_usize;
-        for (id, desc) in leaf.descriptors() {
-            let state = desc.state().ok_or(at(What::State, id))?;
+        while let Some((id, desc)) = cursor.next_in_leaf(table) {
+            let state = desc.state().ok_or(at(Invariant::State, id))?;
             used = used.saturating_add(usize::from(state != State::Free));
             if matches!(state, State::Free | State::Reserved) {
-                check(desc.frame().is_none(), at(What::Frame, id))?;
+                check(desc.page().is_none(), at(Invariant::Page, id))?;
             } else {
                 self.verify_page(table, id, desc, state, count)?;
             }
-            for half in Half::BOTH {
-                let word = desc.slot(half).word();
+            for index in SlotIndex::BOTH {
+                let word = desc.slot(index).word();
                 if word.live() {
                     count.live_slots = count.live_slots.wrapping_add(1);
                     let place = word.place();
@@ -151,16 +147,16 @@ impl<N: AsRef<[NodeLists]> + AsMut<[NodeLists]>> Lists<N> {
                         .descriptor(place.desc())
                         .ok()
                         .and_then(|page| page.rmap(place.buddy()))
-                        .is_some_and(|slot| slot.desc() == id && slot.half() == half);
-                    check(named, at(What::OrphanSlot, id))?;
-                    check(word.home() == (place.desc() == id), at(What::Rmap, id))?;
+                        .is_some_and(|slot| slot.desc() == id && slot.index() == index);
+                    check(named, at(Invariant::OrphanSlot, id))?;
+                    check(word.home() == (place.desc() == id), at(Invariant::Rmap, id))?;
                 }
             }
         }
         count.open_leaves = count.open_leaves.wrapping_add(u64::from(!leaf.full()));
         check(
             leaf.used() == used && leaf.full() == (used == DESCRIPTORS_PER_LEAF),
-            pool(What::Leaf),
+            pool(Invariant::Leaf),
         )
     }
 
@@ -172,41 +168,44 @@ impl<N: AsRef<[NodeLists]> + AsMut<[NodeLists]>> Lists<N> {
         state: State,
         count: &mut Count,
     ) -> Result<(), Violation> {
-        check(desc.frame().is_some(), at(What::Frame, id))?;
-        check(desc.nid().index() < self.nodes().len(), at(What::Node, id))?;
+        check(desc.page().is_some(), at(Invariant::Page, id))?;
+        check(
+            desc.nid().index() < self.nodes().len(),
+            at(Invariant::Node, id),
+        )?;
         let (mut zpages, mut chunks) = (0_u64, 0_usize);
         for buddy in Buddy::BOTH {
             let (Some(len), Some(slot)) = (desc.len(buddy), desc.rmap(buddy)) else {
                 check(
                     desc.len(buddy).is_none() && desc.rmap(buddy).is_none(),
-                    at(What::Rmap, id),
+                    at(Invariant::Rmap, id),
                 )?;
                 continue;
             };
             zpages = zpages.wrapping_add(1);
             chunks = chunks.saturating_add(len.chunks());
             count.bytes = count.bytes.wrapping_add(u64::from(len.raw()));
-            let home = table
+            let owner = table
                 .descriptor(slot.desc())
-                .map_err(|_| at(What::Rmap, id))?;
-            let word = home.slot(slot.half()).word();
+                .map_err(|_| at(Invariant::Rmap, id))?;
+            let word = owner.slot(slot.index()).word();
             check(
                 word.live() && word.place().desc() == id && word.place().buddy() == buddy,
-                at(What::Rmap, id),
+                at(Invariant::Rmap, id),
             )?;
             check(
                 word.frozen() == (state == State::Moving) && !(word.frozen() && word.pins() != 0),
-                at(What::Frozen, id),
+                at(Invariant::Frozen, id),
             )?;
         }
-        check(chunks <= NCHUNKS, at(What::Overlap, id))?;
+        check(chunks <= NCHUNKS, at(Invariant::Overlap, id))?;
         let expected = match state {
             State::Unbuddied => zpages == 1,
             State::Buddied => zpages == 2,
             State::Moving => true,
             State::Empty | State::Free | State::Reserved => zpages == 0,
         };
-        check(expected, at(What::Zpages, id))?;
+        check(expected, at(Invariant::Zpages, id))?;
         count.pages = count.pages.wrapping_add(1);
         count.zpages = count.zpages.wrapping_add(zpages);
         count.unbuddied = count
@@ -220,44 +219,37 @@ impl<N: AsRef<[NodeLists]> + AsMut<[NodeLists]>> Lists<N> {
         &self,
         table: &T,
         nid: usize,
-        node: &NodeLists,
+        node: &NodeBooks,
     ) -> Result<(), Violation> {
         let mut listed = 0_u64;
-        for free_chunks in 0..NCHUNKS {
-            let head = node.head(free_chunks);
-            let occupied = (node.occupied() >> free_chunks) & 1 == 1;
-            check(occupied == (head != NONE), pool(What::Bitmap))?;
-            let length = walk(table, head, |desc| {
+        for (free_chunks, list, occupied) in node.lists() {
+            check(occupied != list.is_empty(), pool(Invariant::Bitmap))?;
+            let length = verify_list(table, list, |desc| {
                 desc.is(State::Unbuddied)
                     && desc.nid().index() == nid
                     && desc.free_chunks() == free_chunks
             })?;
             listed = listed.wrapping_add(length);
         }
-        check(listed == node.unbuddied_pages(), pool(What::Counter))
+        check(listed == node.unbuddied_pages(), pool(Invariant::Counter))
     }
 }
 
-/// Walks a list threaded through descriptors; returns its length.
-fn walk<T: Table>(
+/// Checks a list of descriptors and returns its length.
+fn verify_list<T: Table>(
     table: &T,
-    head: u32,
+    list: &List,
     belongs: impl Fn(&Descriptor) -> bool,
 ) -> Result<u64, Violation> {
-    // More than the table can hold: the list runs in a circle.
     let limit = u64::from(table.leaves()).saturating_mul(DESCRIPTORS_PER_LEAF as u64);
-    let (mut next, mut prev, mut length) = (head, NONE, 0_u64);
-    while let Some(id) = DescId::from_raw(next) {
-        let desc = table.descriptor(id).map_err(|_| at(What::List, id))?;
-        check(
-            belongs(desc) && desc.prev() == prev && length < limit,
-            at(What::List, id),
-        )?;
-        length = length.wrapping_add(1);
-        prev = next;
-        next = desc.next();
-    }
-    Ok(length)
+    let named = |raw| DescId::from_raw(raw).and_then(|id| table.descriptor(id).ok());
+    list.verify(DescriptorEntries(table), limit, |raw| {
+        named(raw).is_some_and(&belongs)
+    })
+    .map_err(|raw| Violation {
+        invariant: Invariant::List,
+        id: DescId::from_raw(raw),
+    })
 }
 
 #[cfg(all(test, not(loom)))]

@@ -2,14 +2,14 @@
 
 //! Does actions to a pool and to the reference, and compares what they say.
 
-use super::host::Holder;
+use super::pages::Holder;
 use super::pool::{Pool, Put};
 use super::reference::{Page, Reference, Zpage};
 use super::{some, Trouble};
 use crate::ensure;
 use std::collections::BTreeSet;
 use zbud_movable_core::zbud::{
-    DescId, Error, Finish, Frame, Freed, Half, Len, Nid, State, Table, PAGE_SIZE,
+    Cursor, DescId, Error, Finish, Freed, Len, Nid, PageAddr, SlotIndex, State, Table, PAGE_SIZE,
 };
 
 /// The nodes of the pool.
@@ -104,8 +104,8 @@ pub enum Action {
 /// A move that has begun.
 struct Open {
     id: DescId,
-    src: Frame,
-    dst: Frame,
+    src: PageAddr,
+    dst: PageAddr,
     nid: Nid,
 }
 
@@ -114,8 +114,8 @@ pub struct World {
     pool: Pool,
     reference: Reference,
     moves: Vec<Open>,
-    held: Vec<Frame>,
-    looked: Vec<(DescId, Frame)>,
+    held: Vec<PageAddr>,
+    looked: Vec<(DescId, PageAddr)>,
     reserved: Vec<DescId>,
     /// Leaves added though none was needed.
     spare: usize,
@@ -159,9 +159,9 @@ impl World {
         self.reference.zpages.keys().nth(k).copied()
     }
 
-    fn frame(&self, k: usize) -> Option<Frame> {
+    fn addr(&self, k: usize) -> Option<PageAddr> {
         let k = k.checked_rem(self.reference.pages.len())?;
-        Frame::new(self.reference.pages.keys().nth(k).copied()?)
+        PageAddr::new(self.reference.pages.keys().nth(k).copied()?)
     }
 
     fn zpage(&mut self, key: u32) -> Result<&mut Zpage, Trouble> {
@@ -170,8 +170,8 @@ impl World {
 
     /// Whether a map would wait for a move.
     fn frozen(&mut self, key: u32) -> Result<bool, Trouble> {
-        let frame = self.zpage(key)?.frame;
-        Ok(self.reference.page(frame)?.moving)
+        let addr = self.zpage(key)?.addr;
+        Ok(self.reference.page(addr)?.moving)
     }
 
     /// Does one action and compares everything.
@@ -207,8 +207,8 @@ impl World {
                 }
             }
             Action::Begin { k, nid } => {
-                if let Some(frame) = self.frame(k) {
-                    self.begin(frame, Nid(nid))?;
+                if let Some(addr) = self.addr(k) {
+                    self.begin(addr, Nid(nid))?;
                 }
             }
             Action::Finish { k } => {
@@ -222,34 +222,36 @@ impl World {
                 }
             }
             Action::Move { k, nid, all } => {
-                let mut frames: Vec<_> = self.frame(k).into_iter().collect();
+                let mut addrs: Vec<_> = self.addr(k).into_iter().collect();
                 if all {
                     let pages = self.reference.pages.keys();
-                    frames = pages.filter_map(|&address| Frame::new(address)).collect();
+                    addrs = pages
+                        .filter_map(|&address| PageAddr::new(address))
+                        .collect();
                 }
-                for frame in frames {
-                    if self.begin(frame, Nid(nid))? {
+                for addr in addrs {
+                    if self.begin(addr, Nid(nid))? {
                         let open = some(self.moves.pop(), "open move")?;
                         self.finish(&open)?;
                     }
                 }
             }
             Action::Hold { k } => {
-                if let Some(frame) = self.frame(k) {
-                    if self.pool.host.try_lock(frame, Holder::Someone) {
-                        self.held.push(frame);
+                if let Some(addr) = self.addr(k) {
+                    if self.pool.pages.try_lock(addr, Holder::Someone) {
+                        self.held.push(addr);
                     }
                 }
             }
             Action::Unhold { k } => {
-                if let Some(frame) = pick(&mut self.held, k) {
-                    self.pool.host.unlock(frame)?;
+                if let Some(addr) = pick(&mut self.held, k) {
+                    self.pool.pages.unlock(addr)?;
                 }
             }
             Action::Look => {
-                if let Some((id, frame)) = self.pool.lists.deferred(&self.pool.table) {
-                    self.pool.host.get(frame)?;
-                    self.looked.push((id, frame));
+                if let Some((id, addr)) = self.pool.books.deferred(&self.pool.table) {
+                    self.pool.pages.get(addr)?;
+                    self.looked.push((id, addr));
                 }
             }
             Action::Work { k } => self.work(k)?,
@@ -281,7 +283,7 @@ impl World {
             Action::Allow { nodes } => {
                 let bit = |nid: &Nid| (nodes >> nid.0) & 1 != 0;
                 let allowed = (0..NODES).map(Nid).filter(bit).collect();
-                self.pool.lists.allow(&allowed);
+                self.pool.books.allow(&allowed);
                 self.reference.allowed = Some(allowed);
             }
             Action::Walk { nid } => self.walk(Nid(nid))?,
@@ -291,17 +293,22 @@ impl World {
     }
 
     fn walk(&mut self, nid: Nid) -> Result<(), Trouble> {
-        let (lists, table) = (&self.pool.lists, &self.pool.table);
+        let (books, table) = (&self.pool.books, &self.pool.table);
         let (mut found, mut moving) = (BTreeSet::new(), 0);
-        for leaf in 0..table.leaves() {
-            let mut offset = 0;
-            while let Some((id, frame)) = lists.page_on(table, leaf, offset, nid) {
-                ensure!(id.leaf() == leaf && id.offset() >= offset, "{id:?} again");
-                match frame {
-                    Some(frame) => ensure!(found.insert(frame.address()), "{frame:?} twice"),
+        let mut cursor = Cursor::start();
+        loop {
+            let (leaf, mut last) = (cursor.leaf(), None);
+            while let Some((id, addr)) = books.next_page_on(table, &mut cursor, nid) {
+                let further = id.leaf() == leaf && last < Some(id.offset());
+                ensure!(further && cursor.leaf() == leaf, "{id:?} again");
+                match addr {
+                    Some(addr) => ensure!(found.insert(addr.address()), "{addr:?} twice"),
                     None => moving += 1,
                 }
-                offset = id.offset() + 1;
+                last = Some(id.offset());
+            }
+            if !cursor.next_leaf(table) {
+                break;
             }
         }
         let expected = self.reference.movable_on(nid);
@@ -320,9 +327,9 @@ impl World {
         let fit = self.reference.best_fit(nid, NODES, len.chunks());
         let put = self.pool.store(nid, len)?;
         ensure!(
-            put.joined != fit.is_empty() && (!put.joined || fit.contains(&put.frame)),
+            put.joined != fit.is_empty() && (!put.joined || fit.contains(&put.addr)),
             "{len:?} went to {:?}, best are {fit:?}",
-            put.frame
+            put.addr
         );
         self.put(&put, len.bytes(), nid)
     }
@@ -339,7 +346,7 @@ impl World {
 
     fn free(&mut self, key: u32) -> Result<(), Trouble> {
         let zpage = self.zpage(key)?.clone();
-        let locked = self.pool.host.holder(zpage.frame).is_some();
+        let locked = self.pool.pages.holder(zpage.addr).is_some();
         if zpage.pins.is_empty() {
             let freed = self.pool.free(zpage.slot)??;
             self.reached.insert(match freed {
@@ -382,26 +389,26 @@ impl World {
     }
 
     /// Begins a move of a page; true when there is something to finish.
-    fn begin(&mut self, src: Frame, nid: Nid) -> Result<bool, Trouble> {
-        match self.pool.host.holder(src) {
+    fn begin(&mut self, src: PageAddr, nid: Nid) -> Result<bool, Trouble> {
+        match self.pool.pages.holder(src) {
             None => {
-                let locked = self.pool.host.try_lock(src, Holder::Mover);
+                let locked = self.pool.pages.try_lock(src, Holder::Mover);
                 ensure!(locked, "{src:?} is locked");
             }
             // Who had the lock was the mover all the time.
             Some(Holder::Someone) => {
                 self.held.retain(|&held| held != src);
-                self.pool.host.hand_over(src, Holder::Mover)?;
+                self.pool.pages.hand_over(src, Holder::Mover)?;
             }
             Some(_) => return Ok(false),
         }
-        let dst = self.pool.host.alloc(nid)?;
-        let locked = self.pool.host.try_lock(dst, Holder::Mover);
+        let dst = self.pool.pages.alloc(nid)?;
+        let locked = self.pool.pages.try_lock(dst, Holder::Mover);
         ensure!(locked, "a new page is locked");
 
         let page = self.reference.page(src)?.clone();
         let pinned = self.reference.pinned(&page);
-        let can = self.pool.lists.can_move(&self.pool.table, page.id, src);
+        let can = self.pool.books.can_move(&self.pool.table, page.id, src);
         let movable = !pinned && !page.empty();
         let expected = if page.empty() {
             Err(Error::Stale)
@@ -429,7 +436,7 @@ impl World {
                     before == self.pool.picture(),
                     "a refused move did something"
                 );
-                self.pool.host.unlock(src)?;
+                self.pool.pages.unlock(src)?;
                 self.reached.insert(if pinned {
                     "a move found a mapping"
                 } else {
@@ -481,67 +488,66 @@ impl World {
         let Some(k) = k.checked_rem(self.looked.len()) else {
             return Ok(());
         };
-        let (id, frame) = *some(self.looked.get(k), "page to work on")?;
-        if !self.pool.host.try_lock(frame, Holder::Pool) {
+        let (id, addr) = *some(self.looked.get(k), "page to work on")?;
+        if !self.pool.pages.try_lock(addr, Holder::Pool) {
             return Ok(()); // It would wait.
         }
         self.looked.swap_remove(k);
-        let page = self.reference.pages.get(&frame.address());
+        let page = self.reference.pages.get(&addr.address());
         let waits = page.is_some_and(|page| page.empty() && page.id == id);
-        match self.pool.lists.release(&self.pool.table, id, frame) {
+        match self.pool.books.release(&self.pool.table, id, addr) {
             Ok(released) => {
-                ensure!(waits && released.frame == frame, "{frame:?} did not wait");
-                self.reference.pages.remove(&frame.address());
+                ensure!(waits && released.page == addr, "{addr:?} did not wait");
+                self.reference.pages.remove(&addr.address());
                 self.pool.gone(released)?;
                 self.reached.insert("the worker gave a page back");
             }
             Err(error) => {
                 ensure!(!waits && error == Error::Stale, "the worker got {error:?}");
-                self.pool.host.unlock(frame)?;
+                self.pool.pages.unlock(addr)?;
                 self.reached.insert("the worker came late");
             }
         }
-        self.pool.host.put(frame)
+        self.pool.pages.put(addr)
     }
 
     /// What must be refused and change nothing.
     fn misuse(&mut self, k: usize) -> Result<(), Trouble> {
         let before = self.pool.picture();
         let pool = &mut self.pool;
-        let (table, lists) = (&pool.table, &mut pool.lists);
-        let nowhere = some(Frame::new(0x7fff_f000), "frame")?;
+        let (table, books) = (&pool.table, &mut pool.books);
+        let nowhere = some(PageAddr::new(0x7fff_f000), "address")?;
+        let nobody = some(DescId::new(63, 0), "name")?;
         let len = Len::new(1 + k % PAGE_SIZE)?;
         let mut seen = vec![
             (
-                lists.insert(table, nowhere, Nid(NODES), len).err(),
+                books.insert(table, nobody, nowhere, Nid(NODES), len).err(),
                 Error::BadNode,
             ),
             (
-                lists
-                    .begin_move(table, some(DescId::new(63, 0), "name")?, nowhere, Nid(0))
-                    .err(),
+                books.begin_move(table, nobody, nowhere, Nid(0)).err(),
                 Error::Stale,
             ),
         ];
         let unreserved = self.reference.pages.values().map(|page| page.id).next();
         if let Some(id) = unreserved {
-            let fill = lists.insert_reserved(table, id, nowhere, Nid(0), len).err();
+            let fill = books.insert(table, id, nowhere, Nid(0), len).err();
             seen.push((fill, Error::Stale));
-            seen.push((lists.unreserve(table, id).err(), Error::Stale));
+            seen.push((books.unreserve(table, id).err(), Error::Stale));
         }
         if let Some(&id) = self.reserved.first() {
-            let fill = lists.insert_reserved(table, id, nowhere, Nid(NODES), len);
-            let begin = lists.begin_move(table, id, nowhere, Nid(0));
+            let fill = books.insert(table, id, nowhere, Nid(NODES), len);
+            let begin = books.begin_move(table, id, nowhere, Nid(0));
             seen.push((fill.err(), Error::BadNode));
             seen.push((begin.err(), Error::Stale));
         }
         let used = self.reference.pages.iter();
         if let Some((&address, page)) = used.clone().nth(k % used.len().max(1)) {
-            let frame = some(Frame::new(address), "frame")?;
-            let bad = lists.begin_move(table, page.id, frame, Nid(NODES));
-            let wrong = lists.begin_move(table, page.id, nowhere, Nid(0));
-            let can = lists.can_move(table, page.id, nowhere);
-            let wrong_release = lists.release(table, page.id, nowhere);
+            let addr = some(PageAddr::new(address), "address")?;
+            let bad = books.begin_move(table, page.id, addr, Nid(NODES));
+            let wrong = books.begin_move(table, page.id, nowhere, Nid(0));
+            let can = books.can_move(table, page.id, nowhere);
+            let wrong_release = books.release(table, page.id, nowhere);
             seen.extend([
                 (bad.err(), Error::BadNode),
                 (wrong.err(), Error::Stale),
@@ -549,16 +555,16 @@ impl World {
                 (wrong_release.err(), Error::Stale),
             ]);
             if page.moving {
-                let again = lists.begin_move(table, page.id, frame, Nid(0));
-                let bad = lists.finish_move(table, page.id, nowhere, Nid(NODES));
+                let again = books.begin_move(table, page.id, addr, Nid(0));
+                let bad = books.finish_move(table, page.id, nowhere, Nid(NODES));
                 seen.push((again.err(), Error::Stale));
                 seen.push((bad.err(), Error::BadNode));
             } else {
-                let finish = lists.finish_move(table, page.id, nowhere, Nid(0));
+                let finish = books.finish_move(table, page.id, nowhere, Nid(0));
                 seen.push((finish.err(), Error::Stale));
             }
             if !page.empty() {
-                let release = lists.release(table, page.id, frame);
+                let release = books.release(table, page.id, addr);
                 seen.push((release.err(), Error::Stale));
             }
         }
@@ -582,15 +588,15 @@ impl World {
     fn misuse_slot(
         &mut self,
         id: DescId,
-        half: Half,
+        half: SlotIndex,
     ) -> Result<[(Option<Error>, Error); 3], Trouble> {
         let pool = &mut self.pool;
-        let home = pool.table.descriptor(id)?;
-        let free = pool.lists.free(&pool.table, home, half, |_| true);
+        let owner = pool.table.descriptor(id)?;
+        let free = pool.books.free(&pool.table, owner, half, |_| true);
         Ok([
             (free.err(), Error::BadHandle),
-            (home.map(&pool.table, half).err(), Error::BadHandle),
-            (home.slot(half).unpin().err(), Error::NotPinned),
+            (owner.map(&pool.table, half).err(), Error::BadHandle),
+            (owner.slot(half).unpin().err(), Error::NotPinned),
         ])
     }
 
@@ -614,8 +620,8 @@ impl World {
             ensure!(intact, "the bytes of {:?} have changed", zpage.slot);
             self.free(key)?;
         }
-        while let Some(frame) = self.held.pop() {
-            self.pool.host.unlock(frame)?;
+        while let Some(addr) = self.held.pop() {
+            self.pool.pages.unlock(addr)?;
         }
         loop {
             self.apply(&Action::Look)?;
@@ -625,21 +631,13 @@ impl World {
             self.work(0)?;
         }
         self.reference.compare(&self.pool)?;
-        let (lists, host) = (&self.pool.lists, &self.pool.host);
-        ensure!(lists.pages() == 0, "{} pages are left", lists.pages());
-        ensure!(lists.stored_bytes() == 0, "bytes are left");
-        ensure!(
-            host.allocated() == 0,
-            "{} host pages leak",
-            host.allocated()
-        );
+        let (books, pages) = (&self.pool.books, &self.pool.pages);
+        ensure!(books.pages() == 0, "{} pages are left", books.pages());
+        ensure!(books.stored_bytes() == 0, "bytes are left");
+        ensure!(pages.allocated() == 0, "{} pages leak", pages.allocated());
         let present = self.pool.table.present().count();
         ensure!(present <= 1 + self.spare, "{present} leaves are left");
-        let used = self
-            .pool
-            .table
-            .present()
-            .flat_map(|leaf| leaf.descriptors());
+        let used = self.pool.table.descriptors();
         let used = used.filter(|(_, desc)| desc.state() != Some(State::Free));
         ensure!(used.count() == 0, "descriptors are left");
         Ok(())

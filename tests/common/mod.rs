@@ -3,7 +3,7 @@
 //! What the tests of the core share: doubles of what the kernel glue provides.
 //!
 //! - [`table`]: leaves that can be taken away, so that a use after that shows;
-//! - [`host`]: host pages with bytes, a node, references and a page lock;
+//! - [`pages`]: pages with bytes, a node, references and a page lock;
 //! - [`pool`]: all of it together, used as the glue uses it;
 //! - [`reference`]: what a pool must do, written down naively;
 //! - [`driver`]: actions done to both of them;
@@ -17,10 +17,10 @@
 
 #[cfg(not(loom))]
 pub mod driver;
-#[cfg(not(loom))]
-pub mod host;
 #[cfg(loom)]
 pub mod model;
+#[cfg(not(loom))]
+pub mod pages;
 #[cfg(not(loom))]
 pub mod pool;
 #[cfg(not(loom))]

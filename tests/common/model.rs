@@ -16,8 +16,8 @@ use loom::sync::{Arc, Mutex, MutexGuard};
 use loom::thread::JoinHandle;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use zbud_movable_core::zbud::{
-    DescId, Descriptor, Error, Frame, Freed, Len, Lists, Nid, NodeLists, Released, SlotId, Table,
-    PAGE_SIZE,
+    Books, DescId, Descriptor, Error, Freed, Len, Nid, NodeBooks, PageAddr, Released, SlotId,
+    Table, PAGE_SIZE,
 };
 
 /// What a page holds that is not the pool's (any more).
@@ -63,7 +63,7 @@ impl Drop for PageGuard<'_> {
 }
 
 /// The bytes of a zpage. The companion does for loom what
-/// `src/zbud/explored.rs` explains.
+/// `src/zbud/loom_atomics.rs` explains.
 struct Bytes {
     value: AtomicU32,
     step: AtomicBool,
@@ -88,8 +88,8 @@ impl Bytes {
     }
 }
 
-/// A host page.
-pub struct HostPage {
+/// A pool page.
+pub struct Page {
     /// Its lock.
     pub lock: PageLock,
     cells: [Bytes; 2],
@@ -99,7 +99,7 @@ pub struct HostPage {
     given_up: AtomicUsize,
 }
 
-impl HostPage {
+impl Page {
     /// The bytes of a buddy.
     fn cell(&self, last: bool) -> &Bytes {
         let [first, second] = &self.cells;
@@ -124,9 +124,9 @@ pub struct World {
     /// Its leaves.
     pub table: Leaves,
     /// What L protects, and L.
-    pub lists: Mutex<Lists<[NodeLists; 2]>>,
+    pub books: Mutex<Books<[NodeBooks; 2]>>,
     /// The host's pages.
-    pub pages: Vec<HostPage>,
+    pub pages: Vec<Page>,
 }
 
 /// How a move went.
@@ -157,7 +157,7 @@ pub fn join<T>(thread: JoinHandle<Result<T, Trouble>>) -> Result<T, Trouble> {
         .unwrap_or_else(|_| Err(Trouble("a thread panicked".into())))
 }
 
-/// Half a page.
+/// SlotIndex a page.
 pub fn half_page() -> Result<Len, Trouble> {
     Ok(Len::new(PAGE_SIZE / 2)?)
 }
@@ -171,14 +171,14 @@ fn nid(page: usize) -> Nid {
 }
 
 impl World {
-    /// An empty pool and this many host pages; even ones are on node 0, odd
+    /// An empty pool and this many pool pages; even ones are on node 0, odd
     /// ones on node 1.
     pub fn new(pages: usize) -> Result<Arc<Self>, Trouble> {
         let world = Self {
             table: Leaves::new(1, 1),
-            lists: Mutex::new(Lists::new([NodeLists::new(), NodeLists::new()])),
+            books: Mutex::new(Books::new([NodeBooks::new(), NodeBooks::new()])),
             pages: (0..pages)
-                .map(|_| HostPage {
+                .map(|_| Page {
                     lock: PageLock(AtomicBool::new(false)),
                     cells: [Bytes::new(), Bytes::new()],
                     taken: AtomicUsize::new(0),
@@ -187,26 +187,26 @@ impl World {
                 .collect(),
         };
         let number = some(world.table.grow(), "room for a leaf")?;
-        lock(&world.lists).add_leaf(&world.table, number)?;
+        lock(&world.books).add_leaf(&world.table, number)?;
         Ok(Arc::new(world))
     }
 
-    /// A host page.
-    pub fn page(&self, page: usize) -> Result<&HostPage, Trouble> {
-        some(self.pages.get(page), "host page")
+    /// A pool page.
+    pub fn page(&self, page: usize) -> Result<&Page, Trouble> {
+        some(self.pages.get(page), "pool page")
     }
 
-    /// The name of a host page.
-    pub fn frame(page: usize) -> Result<Frame, Trouble> {
-        some(Frame::new((page + 1) * PAGE_SIZE), "frame")
+    /// The name of a pool page.
+    pub fn addr(page: usize) -> Result<PageAddr, Trouble> {
+        some(PageAddr::new((page + 1) * PAGE_SIZE), "address")
     }
 
-    fn page_of(&self, address: usize) -> Result<&HostPage, Trouble> {
+    fn page_of(&self, address: usize) -> Result<&Page, Trouble> {
         let page = some((address / PAGE_SIZE).checked_sub(1), "page 0")?;
         self.page(page)
     }
 
-    fn home(&self, slot: SlotId) -> Result<&Descriptor, Trouble> {
+    fn owner(&self, slot: SlotId) -> Result<&Descriptor, Trouble> {
         Ok(self.table.descriptor(slot.desc())?)
     }
 
@@ -214,10 +214,11 @@ impl World {
     pub fn insert(&self, page: usize, value: u32) -> Result<SlotId, Trouble> {
         let host = self.page(page)?;
         let _p = host.lock.lock();
-        let (frame, len) = (Self::frame(page)?, half_page()?);
+        let (addr, len) = (Self::addr(page)?, half_page()?);
         let slot = {
-            let mut lists = lock(&self.lists);
-            lists.insert(&self.table, frame, nid(page), len)?.slot
+            let mut books = lock(&self.books);
+            let id = books.reserve(&self.table)?;
+            books.insert(&self.table, id, addr, nid(page), len)?.slot
         };
         host.taken.fetch_add(1, SeqCst);
         self.write(slot, value)?;
@@ -227,8 +228,8 @@ impl World {
     /// Puts a new zpage beside another, if there is a lone one.
     pub fn pair(&self, value: u32) -> Result<Option<SlotId>, Trouble> {
         let slot = {
-            let mut lists = lock(&self.lists);
-            let stored = lists.pair(&self.table, Nid(0), half_page()?)?;
+            let mut books = lock(&self.books);
+            let stored = books.pair(&self.table, Nid(0), half_page()?)?;
             stored.map(|stored| stored.slot)
         };
         if let Some(slot) = slot {
@@ -239,11 +240,11 @@ impl World {
 
     /// Maps, does something with the bytes, unmaps.
     fn with<R>(&self, slot: SlotId, act: impl FnOnce(&Bytes) -> R) -> Result<R, Trouble> {
-        let home = self.home(slot)?;
-        let mapping = home.map(&self.table, slot.half())?;
+        let owner = self.owner(slot)?;
+        let mapping = owner.map(&self.table, slot.index())?;
         let last = mapping.address % PAGE_SIZE != 0;
         let result = act(self.page_of(mapping.address)?.cell(last));
-        home.slot(slot.half()).unpin()?;
+        owner.slot(slot.index()).unpin()?;
         Ok(result)
     }
 
@@ -258,7 +259,7 @@ impl World {
     }
 
     fn gone(&self, released: Released) -> Result<(), Trouble> {
-        self.page_of(released.frame.address())?.give_up();
+        self.page_of(released.page.address())?.give_up();
         Ok(())
     }
 
@@ -267,7 +268,7 @@ impl World {
         let (from, to) = (self.page(src)?, self.page(dst)?);
         let _from = from.lock.lock();
         let _to = to.lock.lock();
-        let begun = lock(&self.lists).begin_move(&self.table, id, Self::frame(src)?, nid(dst));
+        let begun = lock(&self.books).begin_move(&self.table, id, Self::addr(src)?, nid(dst));
         let extents = match begun {
             Ok(extents) => extents,
             Err(Error::Pinned) => return Ok(Moved::Pinned),
@@ -279,7 +280,7 @@ impl World {
             to.cell(last).store(from.cell(last).load());
         }
         let finished =
-            lock(&self.lists).finish_move(&self.table, id, Self::frame(dst)?, nid(dst))?;
+            lock(&self.books).finish_move(&self.table, id, Self::addr(dst)?, nid(dst))?;
         to.taken.fetch_add(1, SeqCst);
         from.give_up();
         Ok(match finished.emptied {
@@ -300,16 +301,16 @@ impl World {
         slot: SlotId,
         value: Option<u32>,
     ) -> Result<Result<Freed, Error>, Trouble> {
-        let home = self.home(slot)?;
+        let owner = self.owner(slot)?;
         let mut p = None;
-        let freed = lock(&self.lists).free(&self.table, home, slot.half(), |frame| {
-            let page = self.page_of(frame.address()).ok();
+        let freed = lock(&self.books).free(&self.table, owner, slot.index(), |addr| {
+            let page = self.page_of(addr.address()).ok();
             p = page.and_then(|page| page.lock.try_lock());
             p.is_some()
         });
         if let Ok(Freed::Released(released)) = freed {
             if let Some(value) = value {
-                let page = self.page_of(released.frame.address())?;
+                let page = self.page_of(released.page.address())?;
                 let seen = page.cell(false).load();
                 ensure!(
                     seen == value,
@@ -324,20 +325,20 @@ impl World {
     /// The worker: takes the next page that waits, if any, and gives it back
     /// once it has its lock. Says whether it gave one back.
     pub fn work(&self) -> Result<bool, Trouble> {
-        let next = lock(&self.lists).deferred(&self.table);
+        let next = lock(&self.books).deferred(&self.table);
         match next {
             None => Ok(false),
-            Some((id, frame)) => self.release(id, frame),
+            Some((id, addr)) => self.release(id, addr),
         }
     }
 
     /// The second half of the worker.
-    pub fn release(&self, id: DescId, frame: Frame) -> Result<bool, Trouble> {
-        let _p = self.page_of(frame.address())?.lock.lock();
-        let released = lock(&self.lists).release(&self.table, id, frame);
+    pub fn release(&self, id: DescId, addr: PageAddr) -> Result<bool, Trouble> {
+        let _p = self.page_of(addr.address())?.lock.lock();
+        let released = lock(&self.books).release(&self.table, id, addr);
         match released {
             Ok(released) => {
-                ensure!(released.frame == frame, "gave up another page");
+                ensure!(released.page == addr, "gave up another page");
                 self.gone(released)?;
                 Ok(true)
             }
@@ -350,11 +351,11 @@ impl World {
     /// pages are the pool's, as it counts them and as the host does.
     pub fn settle(&self, pages: usize) -> Result<(), Trouble> {
         while self.work()? {}
-        let lists = lock(&self.lists);
-        lists.verify(&self.table)?;
-        let counted = lists.pages();
+        let books = lock(&self.books);
+        books.verify(&self.table)?;
+        let counted = books.pages();
         ensure!(counted == pages as u64, "{counted} pages, not {pages}");
-        let sum = |count: fn(&HostPage) -> &AtomicUsize| -> usize {
+        let sum = |count: fn(&Page) -> &AtomicUsize| -> usize {
             self.pages.iter().map(|page| count(page).load(SeqCst)).sum()
         };
         let (taken, given_up) = (sum(|page| &page.taken), sum(|page| &page.given_up));

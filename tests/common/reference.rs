@@ -7,7 +7,7 @@ use super::{some, Trouble};
 use crate::ensure;
 use std::collections::{BTreeMap, BTreeSet};
 use zbud_movable_core::zbud::{
-    Buddy, DescId, Extent, Frame, Freed, Len, Mapping, Nid, NodeSet, SlotId, State, Table,
+    Buddy, DescId, Extent, Freed, Len, MappedZpage, Nid, NodeSet, PageAddr, SlotId, State, Table,
     CHUNK_SIZE, NCHUNKS, PAGE_SIZE,
 };
 
@@ -19,9 +19,9 @@ pub struct Zpage {
     /// What was stored.
     pub bytes: Vec<u8>,
     /// What each map that was not undone said.
-    pub pins: Vec<Mapping>,
+    pub pins: Vec<MappedZpage>,
     /// The page it is in.
-    pub frame: Frame,
+    pub addr: PageAddr,
     /// And as which buddy.
     pub buddy: Buddy,
 }
@@ -96,9 +96,9 @@ pub struct Reference {
 }
 
 impl Reference {
-    /// The page at a frame.
-    pub fn page(&mut self, frame: Frame) -> Result<&mut Page, Trouble> {
-        some(self.pages.get_mut(&frame.address()), "such page")
+    /// The page at a addr.
+    pub fn page(&mut self, addr: PageAddr) -> Result<&mut Page, Trouble> {
+        some(self.pages.get_mut(&addr.address()), "such page")
     }
 
     fn zpage(&self, key: u32) -> Result<&Zpage, Trouble> {
@@ -124,7 +124,7 @@ impl Reference {
     /// The pages a zpage should be put into: those that fit best, on the local
     /// node if any fits there, else on the first node where one does; on allowed
     /// nodes only.
-    pub fn best_fit(&self, nid: Nid, nodes: u16, chunks: usize) -> Vec<Frame> {
+    pub fn best_fit(&self, nid: Nid, nodes: u16, chunks: usize) -> Vec<PageAddr> {
         let free = |page: &Page| {
             let lone = page.state() == State::Unbuddied;
             let mut taken = page.zpages().filter_map(|key| self.zpages.get(&key));
@@ -145,10 +145,10 @@ impl Reference {
                     .iter()
                     .filter(|(_, page)| page.nid == nid)
                     .filter(|(_, page)| best.is_some() && free(page) == best)
-                    .filter_map(|(&address, _)| Frame::new(address))
+                    .filter_map(|(&address, _)| PageAddr::new(address))
                     .collect::<Vec<_>>()
             })
-            .find(|frames| !frames.is_empty())
+            .find(|addrs| !addrs.is_empty())
             .unwrap_or_default()
     }
 
@@ -157,7 +157,7 @@ impl Reference {
         let key = self.keys;
         self.keys += 1;
         let buddy = if put.joined {
-            let page = self.page(put.frame)?;
+            let page = self.page(put.addr)?;
             let buddy = match (page.first, page.last) {
                 (None, Some(_)) => Buddy::First,
                 (Some(_), None) => Buddy::Last,
@@ -173,15 +173,15 @@ impl Reference {
                 last: None,
                 moving: false,
             };
-            let before = self.pages.insert(put.frame.address(), page);
-            ensure!(before.is_none(), "{:?} is in the pool twice", put.frame);
+            let before = self.pages.insert(put.addr.address(), page);
+            ensure!(before.is_none(), "{:?} is in the pool twice", put.addr);
             Buddy::First
         };
         let zpage = Zpage {
             slot: put.slot,
             bytes,
             pins: Vec::new(),
-            frame: put.frame,
+            addr: put.addr,
             buddy,
         };
         self.zpages.insert(key, zpage);
@@ -192,28 +192,28 @@ impl Reference {
     /// `locked`: somebody has the page lock.
     pub fn free(&mut self, key: u32, locked: bool, freed: Freed) -> Result<(), Trouble> {
         let zpage = some(self.zpages.remove(&key), "such zpage")?;
-        let page = self.page(zpage.frame)?;
+        let page = self.page(zpage.addr)?;
         *page.buddy(zpage.buddy) = None;
         let right = match (page.state(), freed) {
             (State::Moving, Freed::Moving) | (State::Unbuddied, Freed::Kept) => true,
             (State::Empty, Freed::Deferred) => locked,
             (State::Empty, Freed::Released(released)) => {
-                self.pages.remove(&zpage.frame.address());
-                !locked && released.frame == zpage.frame
+                self.pages.remove(&zpage.addr.address());
+                !locked && released.page == zpage.addr
             }
             _ => false,
         };
-        ensure!(right, "free of a zpage in {:?} said {freed:?}", zpage.frame);
+        ensure!(right, "free of a zpage in {:?} said {freed:?}", zpage.addr);
         Ok(())
     }
 
     /// Notes that a page has moved.
-    pub fn moved(&mut self, src: Frame, dst: Frame, nid: Nid) -> Result<(), Trouble> {
+    pub fn moved(&mut self, src: PageAddr, dst: PageAddr, nid: Nid) -> Result<(), Trouble> {
         let mut page = some(self.pages.remove(&src.address()), "such page")?;
         page.moving = false;
         page.nid = nid;
         for key in page.zpages() {
-            some(self.zpages.get_mut(&key), "such zpage")?.frame = dst;
+            some(self.zpages.get_mut(&key), "such zpage")?.addr = dst;
         }
         self.pages.insert(dst.address(), page);
         Ok(())
@@ -238,11 +238,11 @@ impl Reference {
 
     /// Compares everything that can be seen of the pool.
     pub fn compare(&self, pool: &Pool) -> Result<(), Trouble> {
-        pool.lists.verify(&pool.table)?;
+        pool.books.verify(&pool.table)?;
         for (&address, page) in &self.pages {
             let desc = pool.table.descriptor(page.id)?;
             let seen = (
-                desc.frame().map(Frame::address),
+                desc.page().map(PageAddr::address),
                 desc.nid(),
                 desc.state(),
                 Buddy::BOTH.map(|buddy| desc.len(buddy).map(Len::bytes)),
@@ -261,25 +261,25 @@ impl Reference {
                 pins.sum(),
             );
             ensure!(seen == expected, "page {seen:?} should be {expected:?}");
-            let nid = Frame::new(address).and_then(|frame| pool.host.nid(frame));
+            let nid = PageAddr::new(address).and_then(|addr| pool.pages.nid(addr));
             ensure!(nid == Some(page.nid), "{address:#x} is on node {nid:?}");
         }
         for zpage in self.zpages.values() {
-            let moving = self.pages.get(&zpage.frame.address());
+            let moving = self.pages.get(&zpage.addr.address());
             if some(moving, "page of a zpage")?.moving {
                 continue; // Its owner would wait.
             }
             let mapping = pool.map(zpage.slot)?;
             pool.unmap(zpage.slot)?;
             ensure!(
-                mapping.address == zpage.frame.address() + zpage.offset()
+                mapping.address == zpage.addr.address() + zpage.offset()
                     && zpage.pins.iter().all(|&pin| pin == mapping),
                 "{:?} is mapped at {mapping:?}",
                 zpage.slot
             );
             let intact = mapping.len.bytes() == zpage.bytes.len()
                 && pool
-                    .host
+                    .pages
                     .bytes(mapping.address)
                     .is_some_and(|page| page.starts_with(&zpage.bytes));
             ensure!(intact, "the bytes of {:?} have changed", zpage.slot);
@@ -288,8 +288,8 @@ impl Reference {
     }
 
     fn compare_counters(&self, pool: &Pool) -> Result<(), Trouble> {
-        let lists = &pool.lists;
-        for (nid, node) in (0..).zip(lists.nodes()) {
+        let books = &pool.books;
+        for (nid, node) in (0..).zip(books.nodes()) {
             let on_node = || self.pages.values().filter(|page| page.nid == Nid(nid));
             let seen = (node.pages(), node.zpages(), node.unbuddied_pages());
             let lone = on_node().filter(|page| page.state() == State::Unbuddied);
@@ -301,7 +301,7 @@ impl Reference {
             ensure!(seen == expected, "node {nid}: {seen:?}, not {expected:?}");
         }
         let bytes: usize = self.zpages.values().map(|zpage| zpage.bytes.len()).sum();
-        let seen = (lists.pages(), lists.stored_bytes());
+        let seen = (books.pages(), books.stored_bytes());
         let expected = (self.pages.len() as u64, bytes as u64);
         ensure!(seen == expected, "the pool: {seen:?}, not {expected:?}");
         let without = self.pages.values();

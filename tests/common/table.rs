@@ -4,7 +4,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::OnceLock;
-use zbud_movable_core::zbud::{Leaf, Table};
+use zbud_movable_core::zbud::{Cursor, DescId, Descriptor, Leaf, Table};
 
 /// A table whose leaves are never freed but can be taken away: then `leaf` does
 /// not know the number any more, and whoever still uses it shows as an error.
@@ -41,11 +41,23 @@ impl Leaves {
     }
 
     /// Takes a leaf away; false when there is none.
-    pub fn take(&self, number: u32) -> bool {
+    pub fn remove(&self, number: u32) -> bool {
         usize::try_from(number)
             .ok()
             .and_then(|number| self.numbers.get(number))
             .is_some_and(|entry| entry.swap(0, Ordering::SeqCst) != 0)
+    }
+
+    /// All descriptors, with their names.
+    pub fn descriptors(&self) -> impl Iterator<Item = (DescId, &Descriptor)> {
+        let mut cursor = Cursor::start();
+        std::iter::from_fn(move || loop {
+            match cursor.next_in_leaf(self) {
+                Some(next) => return Some(next),
+                None if cursor.next_leaf(self) => {}
+                None => return None,
+            }
+        })
     }
 
     /// Leaves that are there.

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Memory that comes and goes: the nodes that have any decide where pages may be.
+
+use crate::linux::bindings;
+use crate::pool::pools::Pools;
+use core::cell::UnsafeCell;
+use core::ptr::NonNull;
+use kernel::error::to_result;
+use kernel::ffi::{c_int, c_ulong, c_void};
+use kernel::prelude::*;
+use kernel::sync::Arc;
+
+/// A block of the notifier chain, which C changes, and the pools that it is about.
+#[repr(C)]
+struct Block {
+    block: UnsafeCell<bindings::notifier_block>,
+    pools: Arc<Pools>,
+}
+
+/// Notified as long as this lives.
+///
+/// # Invariants
+///
+/// From `KBox::into_raw`, owned; its block is registered.
+pub(crate) struct Notifier(NonNull<Block>);
+
+// SAFETY: The notifier chain guards what it changes in the block with locks of its own;
+// the pools are an `Arc` that any thread may have.
+unsafe impl Send for Notifier {}
+// SAFETY: As above.
+unsafe impl Sync for Notifier {}
+
+impl Notifier {
+    /// May sleep.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(crate) fn new(pools: Arc<Pools>) -> Result<Self> {
+        let block = Block {
+            block: UnsafeCell::new(bindings::notifier_block {
+                notifier_call: Some(notified),
+                ..bindings::notifier_block::empty()
+            }),
+            pools,
+        };
+        let block = KBox::into_raw(KBox::new(block, GFP_KERNEL)?);
+        // SAFETY: The block, the first field, stays where it is until it is unregistered.
+        let result = unsafe { bindings::zbm_register_memory_notifier(block.cast()) };
+        if let Err(error) = to_result(result) {
+            // SAFETY: From `into_raw` above, and known to nobody.
+            drop(unsafe { KBox::from_raw(block) });
+            return Err(error);
+        }
+        // SAFETY: A box is never null.
+        // INVARIANT: Registered just now.
+        Ok(Self(unsafe { NonNull::new_unchecked(block) }))
+    }
+}
+
+impl Drop for Notifier {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant. Unregistering waits for calls that are running.
+        unsafe {
+            bindings::zbm_unregister_memory_notifier(self.0.as_ptr().cast());
+            drop(KBox::from_raw(self.0.as_ptr()));
+        }
+    }
+}
+
+/// # Safety
+///
+/// Called by the notifier chain only, for a [`Block`].
+unsafe extern "C" fn notified(
+    block: *mut bindings::notifier_block,
+    action: c_ulong,
+    _: *mut c_void,
+) -> c_int {
+    // Both come after the masks of nodes have changed (mm/memory_hotplug.c).
+    if [bindings::ZBM_MEM_ONLINE, bindings::ZBM_MEM_OFFLINE].contains(&action) {
+        // SAFETY: The first field of a `Block`, which stays while this runs.
+        unsafe { &*block.cast::<Block>() }.pools.refresh_mems();
+    }
+    // NOTIFY_DONE: the pools have no say in it.
+    0
+}

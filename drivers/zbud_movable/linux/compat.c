@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * All that differs between the kernels the module builds for: 6.12, where a
+ * page has movable_operations of its own, and 7.x, where they belong to a page
+ * type, of which two can have them (mm/migrate.c). The helpers are declared in
+ * helpers.h. compat.rs has the differences that only Rust sees.
+ */
+#include <linux/memcontrol.h>
+#include <linux/migrate.h>
+#include <linux/mm.h>
+#include <linux/page-flags.h>
+#include <linux/page_ref.h>
+#include <linux/pagemap.h>
+#include <linux/sched/mm.h>
+#include <linux/version.h>
+
+#include "helpers.h"
+
+#ifdef CONFIG_PREEMPT_RT
+#error "zbud_movable copies pages with preemption off: no PREEMPT_RT"
+#endif
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 17, 0)
+
+int zbm_movable_ops_register(const struct movable_operations *ops)
+{
+	return 0;
+}
+
+void zbm_movable_ops_unregister(void)
+{
+}
+
+unsigned long zbm_page_index(const struct page *page)
+{
+	return page->index;
+}
+
+void zbm_page_set_movable(struct page *page, const struct movable_operations *ops,
+			  void *owner, unsigned long index)
+{
+	set_page_private(page, (unsigned long)owner);
+	page->index = index;
+	__SetPageMovable(page, ops);
+}
+
+/* mm sees, under the page lock, that the page is not movable any more. */
+void zbm_page_clear_movable(struct page *page)
+{
+	__ClearPageMovable(page);
+	set_page_private(page, 0);
+	page->index = 0;
+}
+
+bool zbm_page_isolated(const struct page *page)
+{
+	return PageIsolated(page);
+}
+
+bool zbm_page_claim(struct page *page, int refs)
+{
+	return true;
+}
+
+void zbm_page_unclaim(struct page *page, int refs)
+{
+}
+
+void zbm_page_put_claimed(struct page *page, int refs)
+{
+	unlock_page(page);
+	while (refs--)
+		put_page(page);
+}
+
+#else
+
+/*
+ * The other type, PGTY_offline, is not for pages that hold something: hibernation
+ * does not save them (saveable_page), and memory offline treats one whose count is
+ * zero, as ours is for a moment when it is released, as free
+ * (__test_page_isolated_in_pageblock, __offline_isolated_pages).
+ */
+int zbm_movable_ops_register(const struct movable_operations *ops)
+{
+	return set_movable_ops(ops, PGTY_zsmalloc);
+}
+
+void zbm_movable_ops_unregister(void)
+{
+	set_movable_ops(NULL, PGTY_zsmalloc);
+}
+
+unsigned long zbm_page_index(const struct page *page)
+{
+	return page->__folio_index;
+}
+
+void zbm_page_set_movable(struct page *page, const struct movable_operations *ops,
+			  void *owner, unsigned long index)
+{
+	set_page_private(page, (unsigned long)owner);
+	page->__folio_index = index;
+	__SetPageZsmalloc(page);
+	SetPageMovableOps(page);
+}
+
+/* Type and flag stay until the page is freed: mm relies on it. */
+void zbm_page_clear_movable(struct page *page)
+{
+	set_page_private(page, 0);
+	page->__folio_index = 0;
+}
+
+bool zbm_page_isolated(const struct page *page)
+{
+	return PageMovableOpsIsolated(page);
+}
+
+/*
+ * mm calls back for a page that it has isolated even after it was released, so
+ * a page is kept until nobody else has a reference. With the count at zero nobody
+ * can get one.
+ */
+bool zbm_page_claim(struct page *page, int refs)
+{
+	return page_ref_freeze(page, refs);
+}
+
+void zbm_page_unclaim(struct page *page, int refs)
+{
+	page_ref_unfreeze(page, refs);
+}
+
+void zbm_page_put_claimed(struct page *page, int refs)
+{
+	unlock_page(page);
+	__folio_put(page_folio(page));
+}
+
+#endif
+
+/*
+ * From 6.17 on charged to the root's cgroup; before, where root_mem_cgroup is not for
+ * modules, to that of the task that stores. AS_KERNEL_FILE would charge the root, too,
+ * but what it counts per node does not move with a page.
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 17, 0) && defined(CONFIG_MEMCG)
+#define ZBM_CHARGE_ROOT 1
+#endif
+
+int zbm_page_cache_add(struct address_space *mapping, struct page *page,
+		       unsigned long index, void *owner, gfp_t gfp)
+{
+	struct folio *folio = page_folio(page);
+	int err;
+#ifdef ZBM_CHARGE_ROOT
+	struct mem_cgroup *active = set_active_memcg(root_mem_cgroup);
+#endif
+
+	folio_mark_uptodate(folio);
+	err = filemap_add_folio(mapping, folio, index, gfp);
+	if (!err)
+		folio_attach_private(folio, owner);
+#ifdef ZBM_CHARGE_ROOT
+	set_active_memcg(active);
+#endif
+	return err;
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The input of bindgen, which makes bindings_generated.rs; bindings.list says
+ * which parts are used.
+ */
+#include <linux/debugfs.h>
+#include <linux/err.h>
+#include <linux/fs.h>
+#include <linux/gfp.h>
+#include <linux/kobject.h>
+#include <linux/lz4.h>
+#include <linux/memory.h>
+#include <linux/migrate.h>
+#include <linux/miscdevice.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/mount.h>
+#include <linux/pseudo_fs.h>
+#include <linux/seq_file.h>
+#include <linux/sysfs.h>
+#include <linux/workqueue.h>
+#ifdef CONFIG_ZPOOL
+#include <linux/zpool.h>
+#endif
+
+#include "helpers.h"
+
+/* bindgen does not evaluate these macros by itself. */
+/*
+ * For pool pages when the user of the pool names no flags. As with zswap, the
+ * cpuset of the task that stores is preferred, but the pool decides where pages
+ * may be. No process is killed for them.
+ */
+const gfp_t ZBM_GFP_PAGE = (GFP_HIGHUSER_MOVABLE & ~__GFP_HARDWALL) |
+			   __GFP_RETRY_MAYFAIL | __GFP_NOWARN;
+/*
+ * For a page on one node and no other, as a request names it. The task that asks
+ * may be confined to other nodes, but the pool is not. At most one round of reclaim
+ * for each page, and no OOM killer.
+ */
+const gfp_t ZBM_GFP_THIS_NODE = (GFP_HIGHUSER_MOVABLE & ~__GFP_HARDWALL) |
+				__GFP_THISNODE | __GFP_NORETRY | __GFP_NOWARN;
+/* Allowed for pages that can move, never for a table. */
+const gfp_t ZBM_GFP_ZONE_BITS = __GFP_HIGHMEM | __GFP_MOVABLE;
+const gfp_t ZBM_GFP_ZERO = __GFP_ZERO;
+/* Freeing goes on under memory pressure, on any CPU. */
+const unsigned int ZBM_WQ_FLAGS = WQ_MEM_RECLAIM | WQ_UNBOUND;
+const unsigned long ZBM_PAGE_SIZE = PAGE_SIZE;
+const unsigned long ZBM_MEM_ONLINE = MEM_ONLINE;
+const unsigned long ZBM_MEM_OFFLINE = MEM_OFFLINE;
+const unsigned int ZBM_MAX_NUMNODES = MAX_NUMNODES;
+const unsigned int ZBM_O_TRUNC = O_TRUNC;
+const unsigned int ZBM_FMODE_WRITE = (__force unsigned int)FMODE_WRITE;
+const int ZBM_MISC_DYNAMIC_MINOR = MISC_DYNAMIC_MINOR;
+const vm_fault_t ZBM_VM_FAULT_SIGBUS = VM_FAULT_SIGBUS;
+const vm_fault_t ZBM_VM_FAULT_LOCKED = VM_FAULT_LOCKED;
+const unsigned int ZBM_LZ4_MEM_COMPRESS = LZ4_MEM_COMPRESS;
+const unsigned int ZBM_O_APPEND = O_APPEND;

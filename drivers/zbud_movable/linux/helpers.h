@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Wrappers of static inlines and macros, which Rust cannot call, and the little
+ * that is easier in C; a file for each subject. A wrapper does exactly what the
+ * kernel's function of the name after zbm_ does, unless a comment says otherwise.
+ */
+#ifndef ZBM_HELPERS_H
+#define ZBM_HELPERS_H
+
+#include <linux/debugfs.h>
+#include <linux/fs.h>
+#include <linux/memory.h>
+#include <linux/migrate.h>
+#include <linux/mm_types.h>
+#include <linux/nodemask.h>
+#include <linux/workqueue.h>
+
+/* page.c */
+struct page *zbm_alloc_page(gfp_t gfp);
+/* From one of @nodes (all if NULL), those near to @nid first. */
+struct page *zbm_alloc_page_from(gfp_t gfp, int nid, const nodemask_t *nodes);
+/* A zeroed page of kernel memory; NULL if there is none. */
+void *zbm_alloc_table_page(gfp_t gfp);
+void zbm_free_table_page(void *addr);
+void *zbm_page_address(const struct page *page);
+struct page *zbm_virt_to_page(const void *addr);
+int zbm_page_to_nid(const struct page *page);
+unsigned long zbm_page_to_pfn(const struct page *page);
+/* Whether its memory is known to be broken. */
+bool zbm_page_poisoned(const struct page *page);
+void zbm_get_page(struct page *page);
+void zbm_put_page(struct page *page);
+bool zbm_trylock_page(struct page *page);
+void zbm_lock_page(struct page *page);
+void zbm_unlock_page(struct page *page);
+/* page->private: whose page it is. */
+void *zbm_page_owner(const struct page *page);
+
+/* compat.c: differences between kernels. */
+int zbm_movable_ops_register(const struct movable_operations *ops);
+void zbm_movable_ops_unregister(void);
+/* page->index. */
+unsigned long zbm_page_index(const struct page *page);
+/* Under the page lock: movable by @ops, with that owner and index. */
+void zbm_page_set_movable(struct page *page, const struct movable_operations *ops,
+			  void *owner, unsigned long index);
+/* Under the page lock: undoes it. */
+void zbm_page_clear_movable(struct page *page);
+/* Under the page lock: whether mm has isolated the page to move it. */
+bool zbm_page_isolated(const struct page *page);
+/*
+ * Under the page lock, with @refs references, the pool's among them: whether the
+ * page may be released now. If so nobody else gets a reference until it is put
+ * or unclaimed.
+ */
+bool zbm_page_claim(struct page *page, int refs);
+/* Undoes zbm_page_claim; the page stays locked. */
+void zbm_page_unclaim(struct page *page, int refs);
+/* After zbm_page_claim: drops the page lock and the references. */
+void zbm_page_put_claimed(struct page *page, int refs);
+/* Adds @page, returns it locked and with @owner as its private data. */
+int zbm_page_cache_add(struct address_space *mapping, struct page *page,
+		       unsigned long index, void *owner, gfp_t gfp);
+
+/* page_cache.c */
+void zbm_page_cache_set_up(struct address_space *mapping,
+			   const struct address_space_operations *ops);
+/* Removes the page at @index; waits for its page lock. */
+void zbm_page_cache_remove(struct address_space *mapping, unsigned long index);
+/* The page at @index, locked and with a reference; NULL if there is none. */
+struct page *zbm_page_cache_lock(struct address_space *mapping, unsigned long index);
+/*
+ * Puts @new, with what @old has, in the place of @old and gives it its private
+ * data. Both are locked, @new is new, @old was unmapped (zbm_page_cache_unmap).
+ * Does not sleep. -EHWPOISON when @old cannot be read; nothing has changed then.
+ */
+int zbm_page_cache_replace(struct page *old, struct page *new);
+/* Unmaps the locked @page from all processes. */
+void zbm_page_cache_unmap(struct page *page);
+void zbm_folio_add_lru(struct page *page);
+void *zbm_folio_detach_private(struct folio *folio);
+/* -EACCES if it is writable or executable; sees to it that it never will be. */
+int zbm_vma_set_read_only(struct vm_area_struct *vma);
+
+/* node.c */
+/* The nearest node with memory. */
+int zbm_numa_mem_id(void);
+unsigned int zbm_nr_node_ids(void);
+bool zbm_node_possible(int nid);
+/* The nodes that have memory now. */
+void zbm_nodes_with_memory(nodemask_t *nodes);
+/*
+ * The kernel's list format: -EINVAL if it is none, -ERANGE if it has a node that
+ * this kernel cannot have.
+ */
+int zbm_nodelist_parse(const char *text, nodemask_t *nodes);
+int zbm_nodelist_emit(char *buf, const nodemask_t *nodes);
+unsigned long zbm_totalram_pages(void);
+int zbm_register_memory_notifier(struct notifier_block *nb);
+void zbm_unregister_memory_notifier(struct notifier_block *nb);
+
+/* task.c */
+void zbm_preempt_disable(void);
+void zbm_preempt_enable(void);
+void zbm_cond_resched(void);
+/* Sleeps for one tick. */
+void zbm_short_sleep(void);
+bool zbm_fatal_signal_pending(void);
+struct workqueue_struct *zbm_alloc_workqueue(const char *name, unsigned int flags);
+void zbm_flush_workqueue(struct workqueue_struct *wq);
+
+/* module.c */
+/* The module parameter. */
+const char *zbm_param_mover(void);
+/* Numbers for leaves, over all pools: below @end, or a negative errno. */
+int zbm_leaf_number_get(unsigned int end, gfp_t gfp);
+void zbm_leaf_number_put(unsigned int number);
+
+/* file.c */
+struct dentry *zbm_debugfs_create_file(const char *name, umode_t mode,
+				       struct dentry *parent, void *data,
+				       const struct file_operations *fops);
+struct inode *zbm_file_inode(const struct file *file);
+void zbm_i_size_write(struct inode *inode, loff_t size);
+
+#endif

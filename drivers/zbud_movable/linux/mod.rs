@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Everything that faces C: bindings, and safe types over the parts of the kernel that
+//! the module uses. Knows no pool, and of the core only sizes and the types of nodes,
+//! addresses and extents.
+
+pub(crate) mod bindings;
+pub(crate) mod compat;
+pub(crate) mod debugfs;
+pub(crate) mod input;
+pub(crate) mod kobject;
+pub(crate) mod node;
+pub(crate) mod node_list;
+pub(crate) mod page;
+pub(crate) mod seq;
+pub(crate) mod task;
+pub(crate) mod work_queue;

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The module's parameter, and the numbers of leaves. See helpers.h. */
+#include <linux/idr.h>
+#include <linux/module.h>
+#include <linux/moduleparam.h>
+
+#include "helpers.h"
+
+static char *mover = "auto";
+module_param(mover, charp, 0444);
+MODULE_PARM_DESC(mover, "how mm moves pages: auto, movable_ops or page_cache");
+
+const char *zbm_param_mover(void)
+{
+	return mover;
+}
+
+MODULE_AUTHOR("The zbud_movable developers");
+
+static DEFINE_IDA(zbm_leaf_numbers);
+
+int zbm_leaf_number_get(unsigned int end, gfp_t gfp)
+{
+	return ida_alloc_max(&zbm_leaf_numbers, end - 1, gfp);
+}
+
+void zbm_leaf_number_put(unsigned int number)
+{
+	ida_free(&zbm_leaf_numbers, number);
+}

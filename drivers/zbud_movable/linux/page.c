@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Pages: allocation, references, the page lock. See helpers.h. */
+#include <linux/gfp.h>
+#include <linux/mm.h>
+#include <linux/page-flags.h>
+#include <linux/pagemap.h>
+
+#include "helpers.h"
+
+struct page *zbm_alloc_page(gfp_t gfp)
+{
+	return alloc_page(gfp);
+}
+
+struct page *zbm_alloc_page_from(gfp_t gfp, int nid, const nodemask_t *nodes)
+{
+	/* Only read, but not declared so. */
+	struct folio *folio = __folio_alloc(gfp, 0, nid, (nodemask_t *)nodes);
+
+	return folio ? folio_page(folio, 0) : NULL;
+}
+
+void *zbm_alloc_table_page(gfp_t gfp)
+{
+	return (void *)get_zeroed_page(gfp);
+}
+
+void zbm_free_table_page(void *addr)
+{
+	free_page((unsigned long)addr);
+}
+
+void *zbm_page_address(const struct page *page)
+{
+	return page_address(page);
+}
+
+struct page *zbm_virt_to_page(const void *addr)
+{
+	return virt_to_page(addr);
+}
+
+int zbm_page_to_nid(const struct page *page)
+{
+	return page_to_nid(page);
+}
+
+unsigned long zbm_page_to_pfn(const struct page *page)
+{
+	return page_to_pfn(page);
+}
+
+bool zbm_page_poisoned(const struct page *page)
+{
+	return PageHWPoison(page);
+}
+
+void zbm_get_page(struct page *page)
+{
+	get_page(page);
+}
+
+void zbm_put_page(struct page *page)
+{
+	put_page(page);
+}
+
+bool zbm_trylock_page(struct page *page)
+{
+	return trylock_page(page);
+}
+
+void zbm_lock_page(struct page *page)
+{
+	lock_page(page);
+}
+
+void zbm_unlock_page(struct page *page)
+{
+	unlock_page(page);
+}
+
+void *zbm_page_owner(const struct page *page)
+{
+	return (void *)page_private(page);
+}

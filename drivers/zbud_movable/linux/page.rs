@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Pages: `struct page`, references on them, their lock.
+//!
+//! | type               | its holder has                                               |
+//! | ------------------ | ------------------------------------------------------------ |
+//! | [`NewPage`]        | a page that nobody else knows                                |
+//! | [`PageRef`]        | a reference                                                  |
+//! | [`LockedPage`]     | a reference and the page lock                                |
+//! | [`BorrowedPage`]   | the page, as long as someone else's reference is borrowed    |
+//! | [`PageLock`]       | the same, with the page lock held by the holder or for it    |
+
+use super::bindings;
+use super::node;
+use super::node_list::nodemask;
+use crate::zbud::{Extent, Nid, NodeSet, PageAddr, PAGE_SIZE};
+use core::marker::PhantomData;
+use core::ptr::NonNull;
+use kernel::ffi::c_int;
+
+const _: () = assert!(PAGE_SIZE == bindings::ZBM_PAGE_SIZE);
+
+/// The page frame number of a page of the pool.
+pub(crate) fn pfn(page: PageAddr) -> usize {
+    // SAFETY: Arithmetic on the address of the direct mapping.
+    unsafe { bindings::zbm_page_to_pfn(bindings::zbm_virt_to_page(page.address() as *const _)) }
+}
+
+/// A page that is kept in existence by a reference for `'a`.
+///
+/// # Invariants
+///
+/// Points to the `struct page` of an order-0 page of the direct mapping, on which
+/// somebody has a reference for `'a`.
+#[derive(Clone, Copy)]
+pub(crate) struct BorrowedPage<'a>(NonNull<bindings::page>, PhantomData<&'a PageRef>);
+
+impl<'a> BorrowedPage<'a> {
+    /// `None` if `page` is null.
+    ///
+    /// # Safety
+    ///
+    /// `page`, if not null, is the `struct page` of an order-0 page of the direct
+    /// mapping, on which somebody has a reference for `'a`.
+    pub(crate) unsafe fn from_raw(page: *mut bindings::page) -> Option<Self> {
+        // INVARIANT: By the safety requirements.
+        Some(Self(NonNull::new(page)?, PhantomData))
+    }
+
+    /// The page at `address`.
+    ///
+    /// # Safety
+    ///
+    /// `address` came from [`BorrowedPage::address`], and somebody has a reference on
+    /// the page for `'a`.
+    pub(crate) unsafe fn at(address: PageAddr) -> Self {
+        // SAFETY: An address of the direct mapping.
+        let page = unsafe { bindings::zbm_virt_to_page(address.address() as *const _) };
+        // SAFETY: `virt_to_page` of such an address is never null.
+        // INVARIANT: By the safety requirements.
+        Self(unsafe { NonNull::new_unchecked(page) }, PhantomData)
+    }
+
+    pub(crate) fn as_ptr(self) -> *mut bindings::page {
+        self.0.as_ptr()
+    }
+
+    /// Where the direct mapping has it; `None` never happens for a page of the
+    /// direct mapping.
+    pub(crate) fn address(self) -> Option<PageAddr> {
+        // SAFETY: Valid by the type invariant.
+        PageAddr::new(unsafe { bindings::zbm_page_address(self.as_ptr()) } as usize)
+    }
+
+    /// The node the page is on.
+    pub(crate) fn nid(self) -> Nid {
+        // SAFETY: Valid by the type invariant.
+        let nid = unsafe { bindings::zbm_page_to_nid(self.as_ptr()) };
+        // CAST: node ids are below MAX_NUMNODES, at most 1024.
+        Nid(nid as u16)
+    }
+
+    /// Whether the machine says that its memory is broken.
+    pub(crate) fn is_poisoned(self) -> bool {
+        // SAFETY: Valid by the type invariant.
+        unsafe { bindings::zbm_page_poisoned(self.as_ptr()) }
+    }
+
+    /// Takes a reference of its own.
+    pub(crate) fn get(self) -> PageRef {
+        // SAFETY: Valid by the type invariant, and its count is not zero: a page that mm is
+        // just moving, or that is claimed, is borrowed by nobody.
+        unsafe { bindings::zbm_get_page(self.as_ptr()) };
+        // INVARIANT: Taken just now.
+        PageRef(self.0)
+    }
+}
+
+/// A page whose lock is held for `'a`, by the caller or by mm on its behalf.
+///
+/// # Invariants
+///
+/// Nobody drops the page lock in `'a`.
+#[derive(Clone, Copy)]
+pub(crate) struct PageLock<'a>(BorrowedPage<'a>);
+
+impl<'a> PageLock<'a> {
+    /// # Safety
+    ///
+    /// The page lock is held for `'a`.
+    pub(crate) unsafe fn of(page: BorrowedPage<'a>) -> Self {
+        // INVARIANT: By the safety requirements.
+        Self(page)
+    }
+
+    pub(crate) fn page(self) -> BorrowedPage<'a> {
+        self.0
+    }
+
+    pub(crate) fn as_ptr(self) -> *mut bindings::page {
+        self.0.as_ptr()
+    }
+
+    /// Copies `extent` to the same place of `dst`.
+    ///
+    /// # Safety
+    ///
+    /// Nobody writes to that part of either page or reads that of `dst`.
+    pub(crate) unsafe fn copy_to(self, dst: PageLock<'_>, extent: Extent) {
+        if let (Some(from), Some(to)) = (self.0.address(), dst.0.address()) {
+            let at = |page: PageAddr| page.address().wrapping_add(extent.offset());
+            // SAFETY: An extent lies within a page by its invariant, the pages
+            // are mapped and distinct, and the caller excludes other access.
+            unsafe {
+                core::ptr::copy_nonoverlapping(
+                    at(from) as *const u8,
+                    at(to) as *mut u8,
+                    extent.bytes(),
+                );
+            }
+        }
+    }
+}
+
+/// A page that was allocated and that nobody else knows yet.
+///
+/// # Invariants
+///
+/// The reference is the only one through which the page is read or written: pfn walkers
+/// may have others for a moment.
+pub(crate) struct NewPage(PageRef);
+
+impl NewPage {
+    /// Allocates a page with the caller's `gfp` flags; may sleep if they say so.
+    pub(crate) fn alloc(gfp: u32) -> Option<Self> {
+        // SAFETY: Any flags are fine.
+        Self::from_raw(unsafe { bindings::zbm_alloc_page(gfp) })
+    }
+
+    /// Allocates a page on one of `nodes`, as near to this CPU as can be. The
+    /// caller's memory policy is ignored; `gfp` decides whether its cpuset applies.
+    pub(crate) fn alloc_among(gfp: u32, nodes: &NodeSet) -> Option<Self> {
+        Self::alloc_near(gfp, node::local(), nodemask(nodes))
+    }
+
+    /// Allocates a page on node `nid` only. May sleep.
+    pub(crate) fn alloc_on(nid: Nid) -> Option<Self> {
+        Self::alloc_near(bindings::ZBM_GFP_THIS_NODE, nid, core::ptr::null())
+    }
+
+    fn alloc_near(gfp: u32, nid: Nid, nodes: *const bindings::nodemask_t) -> Option<Self> {
+        // SAFETY: Any flags are fine, the node is one that is possible, and the
+        // node mask, if any, is valid during the call.
+        Self::from_raw(unsafe { bindings::zbm_alloc_page_from(gfp, c_int::from(nid.0), nodes) })
+    }
+
+    fn from_raw(page: *mut bindings::page) -> Option<Self> {
+        // INVARIANT: An order-0 page from the allocator, of the direct mapping since
+        // 64-bit kernels have no high memory; the reference is the allocator's.
+        Some(Self(PageRef(NonNull::new(page)?)))
+    }
+
+    pub(crate) fn page(&self) -> BorrowedPage<'_> {
+        self.0.page()
+    }
+
+    /// Its reference, once the caller makes it known to others.
+    pub(crate) fn into_ref(self) -> PageRef {
+        self.0
+    }
+
+    /// Takes the page lock. mm has not isolated a new page, so its lock is free; a pfn
+    /// walker may hold it briefly.
+    pub(crate) fn lock(self) -> LockedPage {
+        self.0.lock()
+    }
+}
+
+/// A reference on a page.
+///
+/// # Invariants
+///
+/// Points to the `struct page` of an order-0 page of the direct mapping; one
+/// reference on it is owned.
+pub(crate) struct PageRef(NonNull<bindings::page>);
+
+// SAFETY: A reference may be dropped by any thread.
+unsafe impl Send for PageRef {}
+
+impl PageRef {
+    /// Takes over a reference.
+    ///
+    /// # Safety
+    ///
+    /// The caller has a reference on `page` and passes it on.
+    pub(crate) unsafe fn from_raw(page: BorrowedPage<'_>) -> Self {
+        // INVARIANT: By the safety requirements.
+        Self(page.0)
+    }
+
+    /// Leaves the reference to the caller.
+    pub(crate) fn into_raw(self) -> *mut bindings::page {
+        let page = self.0.as_ptr();
+        core::mem::forget(self);
+        page
+    }
+
+    pub(crate) fn page(&self) -> BorrowedPage<'_> {
+        // INVARIANT: `self` has a reference and is borrowed.
+        BorrowedPage(self.0, PhantomData)
+    }
+
+    /// Takes the page lock if it is free. Does not sleep.
+    pub(crate) fn try_lock(self) -> Option<LockedPage> {
+        // SAFETY: Valid by the type invariant.
+        let locked = unsafe { bindings::zbm_trylock_page(self.0.as_ptr()) };
+        // INVARIANT: The lock was taken just now.
+        locked.then(|| LockedPage(self))
+    }
+
+    /// Takes the page lock; may sleep.
+    pub(crate) fn lock(self) -> LockedPage {
+        // SAFETY: Valid by the type invariant.
+        unsafe {
+            if !bindings::zbm_trylock_page(self.0.as_ptr()) {
+                bindings::zbm_lock_page(self.0.as_ptr());
+            }
+        }
+        // INVARIANT: The lock was taken just now.
+        LockedPage(self)
+    }
+}
+
+impl Drop for PageRef {
+    fn drop(&mut self) {
+        // SAFETY: The reference is owned by the type invariant.
+        unsafe { bindings::zbm_put_page(self.0.as_ptr()) };
+    }
+}
+
+/// A page lock that is held, with a reference. Dropping it drops both.
+///
+/// # Invariants
+///
+/// The page lock is held by this guard.
+pub(crate) struct LockedPage(PageRef);
+
+impl LockedPage {
+    /// The guard of a page whose lock was taken for the caller.
+    ///
+    /// # Safety
+    ///
+    /// The caller has the page lock and passes it on.
+    pub(crate) unsafe fn from_raw(page: PageRef) -> Self {
+        // INVARIANT: By the safety requirements.
+        Self(page)
+    }
+
+    pub(crate) fn page(&self) -> BorrowedPage<'_> {
+        self.0.page()
+    }
+
+    /// The proof that the lock is held.
+    pub(crate) fn lock(&self) -> PageLock<'_> {
+        // INVARIANT: Held by this guard, which is borrowed.
+        PageLock(self.page())
+    }
+
+    /// Drops the lock and keeps the reference.
+    pub(crate) fn unlock(self) -> PageRef {
+        let page = self.into_raw();
+        // SAFETY: The lock was this guard's.
+        unsafe { bindings::zbm_unlock_page(page) };
+        // SAFETY: The pointer came from a `PageRef`. INVARIANT: Its reference.
+        PageRef(unsafe { NonNull::new_unchecked(page) })
+    }
+
+    /// Leaves lock and reference to the caller.
+    pub(crate) fn into_raw(self) -> *mut bindings::page {
+        let page = self.0 .0.as_ptr();
+        core::mem::forget(self);
+        page
+    }
+}
+
+impl Drop for LockedPage {
+    fn drop(&mut self) {
+        // SAFETY: The lock is held by this guard. The reference goes after.
+        unsafe { bindings::zbm_unlock_page(self.0 .0.as_ptr()) };
+    }
+}

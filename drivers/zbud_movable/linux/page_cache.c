@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Pages in the page cache of an inode of ours. See helpers.h. */
+#include <linux/highmem.h>
+#include <linux/mm.h>
+#include <linux/pagemap.h>
+#include <linux/swap.h>
+
+#include "helpers.h"
+
+void zbm_page_cache_set_up(struct address_space *mapping,
+			   const struct address_space_operations *ops)
+{
+	mapping->a_ops = ops;
+	mapping_set_unevictable(mapping);
+}
+
+void zbm_page_cache_remove(struct address_space *mapping, unsigned long index)
+{
+	loff_t start = (loff_t)index << PAGE_SHIFT;
+
+	truncate_inode_pages_range(mapping, start, start + PAGE_SIZE - 1);
+}
+
+struct page *zbm_page_cache_lock(struct address_space *mapping, unsigned long index)
+{
+	struct folio *folio = filemap_lock_folio(mapping, index);
+
+	return IS_ERR(folio) ? NULL : folio_page(folio, 0);
+}
+
+int zbm_page_cache_replace(struct page *old, struct page *new)
+{
+	struct folio *src = page_folio(old), *dst = page_folio(new);
+
+	if (copy_mc_highpage(new, old))
+		return -EHWPOISON;
+	folio_mark_uptodate(dst);
+	replace_page_cache_folio(src, dst);
+	folio_attach_private(dst, folio_detach_private(src));
+	return 0;
+}
+
+void zbm_folio_add_lru(struct page *page)
+{
+	folio_add_lru(page_folio(page));
+}
+
+void zbm_page_cache_unmap(struct page *page)
+{
+	struct folio *folio = page_folio(page);
+
+	if (folio_mapped(folio))
+		unmap_mapping_pages(folio->mapping, folio->index, 1, false);
+}
+
+void *zbm_folio_detach_private(struct folio *folio)
+{
+	return folio_detach_private(folio);
+}
+
+int zbm_vma_set_read_only(struct vm_area_struct *vma)
+{
+	if (vma->vm_flags & (VM_WRITE | VM_EXEC))
+		return -EACCES;
+	vm_flags_clear(vma, VM_MAYWRITE | VM_MAYEXEC);
+	return 0;
+}

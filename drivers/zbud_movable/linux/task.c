@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The running task and the CPU, work queues. See helpers.h. */
+#include <linux/preempt.h>
+#include <linux/sched.h>
+#include <linux/sched/signal.h>
+#include <linux/workqueue.h>
+
+#include "helpers.h"
+
+void zbm_preempt_disable(void)
+{
+	preempt_disable();
+}
+
+void zbm_preempt_enable(void)
+{
+	preempt_enable();
+}
+
+void zbm_cond_resched(void)
+{
+	cond_resched();
+}
+
+void zbm_short_sleep(void)
+{
+	schedule_timeout_uninterruptible(1);
+}
+
+bool zbm_fatal_signal_pending(void)
+{
+	return fatal_signal_pending(current);
+}
+
+struct workqueue_struct *zbm_alloc_workqueue(const char *name, unsigned int flags)
+{
+	return alloc_workqueue("%s", flags, 0, name);
+}
+
+void zbm_flush_workqueue(struct workqueue_struct *wq)
+{
+	flush_workqueue(wq);
+}

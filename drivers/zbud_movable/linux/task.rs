@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The running task and its CPU.
+
+use super::bindings;
+use core::marker::PhantomData;
+use kernel::prelude::*;
+
+/// Preemption is off while this lives.
+pub(crate) struct NoPreempt(
+    /// Stays on its CPU.
+    PhantomData<*mut ()>,
+);
+
+impl NoPreempt {
+    pub(crate) fn new() -> Self {
+        // SAFETY: Undone in `drop`.
+        unsafe { bindings::zbm_preempt_disable() };
+        Self(PhantomData)
+    }
+}
+
+impl Drop for NoPreempt {
+    fn drop(&mut self) {
+        // SAFETY: Pairs with `new`.
+        unsafe { bindings::zbm_preempt_enable() };
+    }
+}
+
+/// Lets other tasks run if they want to. Process context, no spinlock held.
+pub(crate) fn cond_resched() {
+    // SAFETY: No preconditions but the context, which is not a matter of types, as in the
+    // kernel crate.
+    unsafe { bindings::zbm_cond_resched() };
+}
+
+/// Sleeps for one tick. Process context, no spinlock held.
+pub(crate) fn short_sleep() {
+    // SAFETY: As in `cond_resched`.
+    unsafe { bindings::zbm_short_sleep() };
+}
+
+/// Lets other tasks run in the middle of a long request.
+///
+/// # Errors
+///
+/// `EINTR` when the caller is being killed.
+pub(crate) fn cond_resched_killable() -> Result {
+    cond_resched();
+    // SAFETY: Reads flags of the caller.
+    if unsafe { bindings::zbm_fatal_signal_pending() } {
+        return Err(EINTR);
+    }
+    Ok(())
+}

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A pool: the core under its lock, with real pages, a real table, handles and the
+//! worker. Knows neither its users nor the movers; [`seam`] has all that it asks of one.
+
+pub(crate) mod counters;
+pub(crate) mod error;
+pub(crate) mod handle;
+pub(crate) mod mems;
+#[allow(clippy::module_inception)]
+pub(crate) mod pool;
+pub(crate) mod pools;
+pub(crate) mod seam;
+pub(crate) mod table;
+pub(crate) mod zpage;

@@ -1,0 +1,556 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! One pool: the core under a spinlock, with real pages.
+//!
+//! Lock order: drain lock ([`Pool::draining`]), page lock, pool lock
+//! ([`Pool::locked`]). Nothing sleeps, allocates, frees or drops a page under the
+//! pool lock; page locks are only tried under it. `map`, `unmap` and `alloc` take no
+//! lock of a page that is in the pool: mm may hold many of them while it allocates,
+//! and that allocation can reclaim, swap, and end up here.
+
+use super::counters::Counters;
+use super::handle::Handle;
+use super::mems::Mems;
+use super::seam::{Admitted, Claimed, Mover};
+use super::table::{Editor, Growth, Leaves, RemovedLeaf};
+use crate::linux::node;
+use crate::linux::page::{BorrowedPage, LockedPage, NewPage, PageLock, PageRef};
+use crate::linux::task::{self, NoPreempt};
+use crate::linux::work_queue::WorkQueue;
+use crate::zbud::{
+    Books, Cursor, DescId, Descriptor, Extents, Freed, Len, MappedZpage, Nid, NodeBooks, NodeSet,
+    PageAddr, Table, Violation,
+};
+use core::sync::atomic::{AtomicU64, Ordering};
+use kernel::prelude::*;
+use kernel::str::CString;
+use kernel::sync::lock::{mutex::MutexBackend, Guard};
+use kernel::sync::{new_mutex, new_spinlock, Arc, ArcBorrow, Mutex, SpinLock};
+use kernel::workqueue::{impl_has_work, new_work, Work, WorkItem};
+
+/// All that pools share.
+#[derive(Clone)]
+pub(crate) struct Resources {
+    /// Makes their pages known to mm.
+    pub(crate) mover: Arc<dyn Mover<Pool>>,
+    /// Where their pages may come from.
+    pub(crate) mems: Arc<Mems>,
+    pub(crate) counters: Arc<Counters>,
+    /// Where their workers run.
+    pub(crate) queue: Arc<WorkQueue>,
+}
+
+/// Per-node books, index = node id.
+pub(crate) struct Nodes(KVVec<NodeBooks>);
+
+impl AsRef<[NodeBooks]> for Nodes {
+    fn as_ref(&self) -> &[NodeBooks] {
+        &self.0
+    }
+}
+
+impl AsMut<[NodeBooks]> for Nodes {
+    fn as_mut(&mut self) -> &mut [NodeBooks] {
+        &mut self.0
+    }
+}
+
+/// All that the pool lock protects.
+struct Locked {
+    books: Books<Nodes>,
+    /// To change the table.
+    editor: Editor,
+}
+
+/// A pool.
+#[pin_data]
+pub(crate) struct Pool {
+    name: CString,
+    resources: Resources,
+    table: Leaves,
+    /// The drain lock: its holder releases the pages on the deferred list, alone.
+    #[pin]
+    draining: Mutex<()>,
+    /// The pool lock.
+    #[pin]
+    locked: SpinLock<Locked>,
+    /// A copy of `books.pages()` that is read without the pool lock.
+    pages: AtomicU64,
+    /// Releases the pages on the deferred list.
+    #[pin]
+    worker: Work<Pool>,
+}
+
+impl_has_work! {
+    impl HasWork<Self> for Pool { self.worker }
+}
+
+impl WorkItem for Pool {
+    type Pointer = Arc<Pool>;
+
+    fn run(this: Arc<Pool>) {
+        this.release_deferred();
+    }
+}
+
+/// The drain lock, held.
+type DrainGuard<'a> = Guard<'a, (), MutexBackend>;
+
+/// A descriptor that is reserved for a page to come.
+///
+/// # Invariants
+///
+/// The descriptor is in the state Reserved, on behalf of this guard only.
+struct Reserved<'p> {
+    pool: &'p Pool,
+    id: DescId,
+}
+
+impl Drop for Reserved<'_> {
+    fn drop(&mut self) {
+        let mut locked = self.pool.locked.lock();
+        let unreserved = locked.books.unreserve(&self.pool.table, self.id);
+        let leaf = self
+            .pool
+            .remove_leaf(&mut locked, unreserved.ok().flatten());
+        drop(locked);
+        drop(leaf);
+    }
+}
+
+impl Pool {
+    /// An empty pool. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(crate) fn new(name: CString, resources: Resources) -> Result<Arc<Self>> {
+        let mut nodes = KVVec::with_capacity(node::count(), GFP_KERNEL)?;
+        for _ in 0..node::count() {
+            nodes.push(NodeBooks::new(), GFP_KERNEL)?;
+        }
+        let (table, editor) = Leaves::new()?;
+        let locked = Locked {
+            books: Books::new(Nodes(nodes)),
+            editor,
+        };
+        Arc::pin_init(
+            pin_init!(Self {
+                name,
+                resources,
+                table,
+                draining <- new_mutex!((), "zbud_movable::Pool::draining"),
+                locked <- new_spinlock!(locked, "zbud_movable::Pool::locked"),
+                pages: AtomicU64::new(0),
+                worker <- new_work!("zbud_movable::Pool::worker"),
+            }),
+            GFP_KERNEL,
+        )
+    }
+
+    pub(crate) fn name(&self) -> &CStr {
+        &self.name
+    }
+
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.resources.counters
+    }
+
+    fn mover(&self) -> &dyn Mover<Self> {
+        &*self.resources.mover
+    }
+
+    /// Makes room for a zpage of `len` bytes. May sleep if `gfp` says so; `gfp` is for
+    /// a new page, if one is needed.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(crate) fn alloc(this: ArcBorrow<'_, Self>, len: Len, gfp: u32) -> Result<Handle> {
+        let nid = node::local();
+        let mut locked = this.locked.lock();
+        if let Some(stored) = locked.books.pair(&this.table, nid, len)? {
+            return Ok(Handle::new(&stored));
+        }
+        let reserved = if locked.books.has_descriptor() {
+            Some(locked.books.reserve(&this.table)?)
+        } else {
+            None
+        };
+        drop(locked);
+        // INVARIANT: Reserved just now.
+        let reserved = reserved.map(|id| Reserved { pool: &this, id });
+        Self::alloc_in_new_page(this, reserved, len, gfp)
+            .inspect_err(|_| this.counters().alloc_failed.inc())
+    }
+
+    /// mm may want to know the name of a page before it takes it, and may refuse: so
+    /// first the name, then mm, then the books.
+    fn alloc_in_new_page(
+        this: ArcBorrow<'_, Self>,
+        reserved: Option<Reserved<'_>>,
+        len: Len,
+        gfp: u32,
+    ) -> Result<Handle> {
+        let pool = &*this;
+        let reserved = match reserved {
+            Some(reserved) => reserved,
+            None => pool.reserve(gfp)?,
+        };
+        let id = reserved.id;
+        let mover = pool.mover();
+        let page = pool.resources.mems.alloc(gfp | mover.gfp());
+        let page = page.ok_or(ENOMEM)?;
+        // SAFETY: Reserved, and dropped before that is: it was declared after it.
+        let admitted = unsafe { Admitted::new(mover, page, id, Arc::from(this), gfp) }?;
+        let handle = pool.insert(id, &admitted, len)?;
+        // SAFETY: In the books now.
+        unsafe { admitted.settle() };
+        // It is not reserved any more.
+        core::mem::forget(reserved);
+        Ok(handle)
+    }
+
+    /// Puts a zpage of `len` bytes into an admitted page, whose name is reserved.
+    ///
+    /// # Errors
+    ///
+    /// Only when the books are damaged.
+    fn insert(&self, id: DescId, admitted: &Admitted<'_, Self>, len: Len) -> Result<Handle> {
+        let page = admitted.page().ok_or(EINVAL)?;
+        let address = page.address().ok_or(EINVAL)?;
+        let mut locked = self.locked.lock();
+        let books = &mut locked.books;
+        let stored = books.insert(&self.table, id, address, page.nid(), len)?;
+        let handle = Handle::new(&stored);
+        self.note_pages(&locked);
+        Ok(handle)
+    }
+
+    /// Reserves a descriptor, in a new leaf if there is none.
+    fn reserve(&self, gfp: u32) -> Result<Reserved<'_>> {
+        let mut growth = Growth::new(&self.table, gfp)?;
+        loop {
+            let mut locked = self.locked.lock();
+            let Locked { books, editor } = &mut *locked;
+            let installed = if books.has_descriptor() {
+                // Another task was faster, or freed one. The growth is freed after
+                // the pool lock is dropped.
+                Ok(())
+            } else {
+                let number = self.table.install(editor, &mut growth);
+                number.and_then(|number| Ok(books.add_leaf(&self.table, number)?))
+            };
+            match installed {
+                Ok(()) => {
+                    let id = books.reserve(&self.table);
+                    drop(locked);
+                    // INVARIANT: Reserved just now.
+                    return Ok(Reserved {
+                        pool: self,
+                        id: id?,
+                    });
+                }
+                Err(error) if error == EAGAIN => drop(locked),
+                Err(error) => return Err(error),
+            }
+            growth.add_mid(gfp)?;
+        }
+    }
+
+    fn note_pages(&self, locked: &Locked) {
+        self.pages.store(locked.books.pages(), Ordering::Relaxed);
+    }
+
+    /// Removes a leaf that the books do not need any more. Drop it after the pool lock.
+    fn remove_leaf(&self, locked: &mut Locked, leaf: Option<u32>) -> Option<RemovedLeaf> {
+        self.note_pages(locked);
+        // SAFETY: The books have said so under the pool lock, which is still held; all
+        // look-ups in leaves without live slots are made under it.
+        unsafe { self.table.remove(&mut locked.editor, leaf?) }
+    }
+
+    /// Frees a zpage. Does not sleep; may be called under spinlocks.
+    ///
+    /// # Safety
+    ///
+    /// `handle` came from `alloc` of this pool and was not freed, or is being.
+    ///
+    /// # Errors
+    ///
+    /// `EBUSY` when it is mapped; `EINVAL` when it is no handle of a zpage.
+    pub(crate) unsafe fn free(this: ArcBorrow<'_, Self>, handle: Handle) -> Result {
+        // SAFETY: The zpage is not freed yet, so its slot's leaf is there.
+        let (owner, index) = unsafe { handle.slot() };
+        let pool = &*this;
+        let mut claimed = None;
+        let mut locked = pool.locked.lock();
+        let freed = locked.books.free(&pool.table, owner, index, |page| {
+            // SAFETY: A page of the pool, as the pool lock is held.
+            claimed = unsafe { Claimed::try_new(pool.mover(), BorrowedPage::at(page)) };
+            claimed.is_some()
+        })?;
+        match freed {
+            Freed::Kept | Freed::Moving => {}
+            Freed::Released(released) => {
+                let leaf = pool.remove_leaf(&mut locked, released.leaf);
+                drop(locked);
+                if let Some(page) = claimed {
+                    // SAFETY: The books have forgotten it, and the caller has a
+                    // reference on the pool.
+                    unsafe { page.release() };
+                }
+                drop(leaf);
+            }
+            Freed::Deferred => {
+                drop(locked);
+                Self::start_worker(this);
+            }
+        }
+        Ok(())
+    }
+
+    fn start_worker(this: ArcBorrow<'_, Self>) {
+        // Already queued is fine: the worker empties the whole list.
+        let _ = this.resources.queue.queue().enqueue(Arc::from(this));
+    }
+
+    /// Releases the pages that `free` could not. Sleeps.
+    fn release_deferred(&self) {
+        // From here on such a page stays as it is: it cannot move, and nobody
+        // else releases it.
+        let drain_lock = self.draining.lock();
+        while let Some((id, address, page)) = self.next_deferred(&drain_lock) {
+            // SAFETY: A page of the pool; the drain lock is held.
+            let Some(claimed) = (unsafe { Claimed::new(self.mover(), page, id) }) else {
+                task::short_sleep();
+                continue;
+            };
+            let mut locked = self.locked.lock();
+            let Ok(released) = locked.books.release(&self.table, id, address) else {
+                drop(locked);
+                pr_err!("{}: a page on the deferred list has changed\n", self.name());
+                return;
+            };
+            let leaf = self.remove_leaf(&mut locked, released.leaf);
+            drop(locked);
+            // SAFETY: The books have forgotten it. The worker, or the caller of `drain`,
+            // has a reference on the pool.
+            unsafe { claimed.release() };
+            drop(leaf);
+            task::cond_resched();
+        }
+    }
+
+    fn next_deferred(&self, _: &DrainGuard<'_>) -> Option<(DescId, PageAddr, PageRef)> {
+        let locked = self.locked.lock();
+        let (id, address) = locked.books.deferred(&self.table)?;
+        // SAFETY: A page of the pool, as the pool lock is held; only a holder of the drain
+        // lock claims such a page, and so has its count at zero.
+        let page = unsafe { BorrowedPage::at(address) }.get();
+        Some((id, address, page))
+    }
+
+    /// Maps a zpage. Takes no lock; waits for at most one page copy.
+    ///
+    /// # Safety
+    ///
+    /// `handle` came from `alloc` of this pool and is not freed before `unmap`.
+    #[inline]
+    pub(crate) unsafe fn map(&self, handle: Handle) -> Result<MappedZpage> {
+        // SAFETY: The zpage is not freed, so its slot's leaf is there.
+        let (owner, index) = unsafe { handle.slot() };
+        Ok(owner.map(&self.table, index)?)
+    }
+
+    /// Unmaps a zpage.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Pool::map`], which the caller has called.
+    #[inline]
+    pub(crate) unsafe fn unmap(&self, handle: Handle) -> Result {
+        // SAFETY: The zpage is not freed, so its slot's leaf is there.
+        let (owner, index) = unsafe { handle.slot() };
+        Ok(owner.slot(index).unpin()?)
+    }
+
+    /// Pages of the pool. Takes no lock.
+    #[cfg_attr(not(CONFIG_ZPOOL), allow(dead_code))]
+    pub(crate) fn pages(&self) -> u64 {
+        self.pages.load(Ordering::Relaxed)
+    }
+
+    /// From now on zpages are put beside others on the nodes of `allowed` only.
+    pub(crate) fn allow(&self, allowed: &NodeSet) {
+        self.locked.lock().books.allow(allowed);
+    }
+
+    /// Pages on node `nid`.
+    pub(crate) fn pages_on(&self, nid: Nid) -> u64 {
+        self.with_books(|books| {
+            let node = books.nodes().get(usize::from(nid.0));
+            node.map_or(0, NodeBooks::pages)
+        })
+    }
+
+    /// One more than the highest number of a leaf.
+    pub(crate) fn leaves(&self) -> u32 {
+        self.table.leaves()
+    }
+
+    /// The next page on node `nid` that has zpages, in the leaf of `cursor`, which goes
+    /// on behind it; `None` in its place if it is just being moved.
+    pub(crate) fn next_page_on(
+        &self,
+        cursor: &mut Cursor,
+        nid: Nid,
+    ) -> Option<(DescId, Option<PageRef>)> {
+        let locked = self.locked.lock();
+        let (id, page) = locked.books.next_page_on(&self.table, cursor, nid)?;
+        // SAFETY: A page of the pool, as the pool lock is held. As it is neither being
+        // moved nor released its count is not zero.
+        Some((id, page.map(|page| unsafe { BorrowedPage::at(page) }.get())))
+    }
+
+    /// Takes `cursor` to the next leaf, if there is one.
+    pub(crate) fn next_leaf(&self, cursor: &mut Cursor) -> bool {
+        cursor.next_leaf(&self.table)
+    }
+
+    /// Moves page `src` with descriptor `id` to `dst`, by hand. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Mover::relocate`].
+    pub(crate) fn relocate(
+        this: ArcBorrow<'_, Self>,
+        id: DescId,
+        src: LockedPage,
+        dst: NewPage,
+    ) -> Result {
+        this.mover().relocate(this, id, src, dst)
+    }
+
+    /// Whether page `page` with descriptor `id` could move now.
+    ///
+    /// # Errors
+    ///
+    /// `EAGAIN` when `id` does not describe the page any more, or no zpage is left in it;
+    /// `EBUSY` when one is mapped.
+    pub(crate) fn check_move(&self, id: DescId, page: PageLock<'_>) -> Result {
+        let page = page.page().address().ok_or(EINVAL)?;
+        let locked = self.locked.lock();
+        match locked.books.can_move(&self.table, id, page)? {
+            true => Ok(()),
+            false => Err(EBUSY),
+        }
+    }
+
+    /// Moves the zpages of `src` to `dst`. `copy` copies the extents, or says that it
+    /// could not; it must not sleep, and preemption is off: others may be spinning.
+    ///
+    /// # Errors
+    ///
+    /// `EBUSY` when a zpage is mapped, `EAGAIN` when `src` is not the page of `id` or no
+    /// zpage is left in it, and those of `copy`. Neither page has changed then.
+    ///
+    /// # Safety
+    ///
+    /// `dst` is a page that nobody else uses. When `copy` has returned `Ok`, the extents
+    /// are in `dst`; when this returns `Ok`, `dst` is the page of `id`, and stays in
+    /// existence as [`Mover`] demands.
+    pub(crate) unsafe fn move_page(
+        this: ArcBorrow<'_, Self>,
+        id: DescId,
+        src: PageLock<'_>,
+        dst: PageLock<'_>,
+        copy: impl FnOnce(Extents) -> Result,
+    ) -> Result {
+        let moved = Self::try_move(this, id, src.page(), dst.page(), copy);
+        if moved.is_err() {
+            this.counters().migrate_busy.inc();
+        }
+        moved
+    }
+
+    fn try_move(
+        this: ArcBorrow<'_, Self>,
+        id: DescId,
+        src: BorrowedPage<'_>,
+        dst: BorrowedPage<'_>,
+        copy: impl FnOnce(Extents) -> Result,
+    ) -> Result {
+        let (from, to) = (src.address().ok_or(EINVAL)?, dst.address().ok_or(EINVAL)?);
+        let to_nid = dst.nid();
+        // From the first frozen slot to the last thawed one others may spin.
+        let no_preempt = NoPreempt::new();
+        let mut locked = this.locked.lock();
+        let extents = locked.books.begin_move(&this.table, id, from, to_nid)?;
+        drop(locked);
+        let copied = copy(extents);
+        let (now, nid) = match copied {
+            Ok(()) => (to, to_nid),
+            Err(_) => (from, src.nid()),
+        };
+        locked = this.locked.lock();
+        let finish = locked.books.finish_move(&this.table, id, now, nid)?;
+        drop(locked);
+        drop(no_preempt);
+        if finish.emptied {
+            this.counters().deferred_frees.inc();
+            Self::start_worker(this);
+        }
+        copied?;
+        this.counters().moved(finish.from, to_nid);
+        Ok(())
+    }
+
+    /// Calls `look` with the books, under the pool lock.
+    pub(crate) fn with_books<R>(&self, look: impl FnOnce(&Books<Nodes>) -> R) -> R {
+        look(&self.locked.lock().books)
+    }
+
+    /// Calls `look` with each descriptor of leaf `number`, under the pool lock.
+    pub(crate) fn with_leaf(&self, number: u32, mut look: impl FnMut(&Descriptor, &Leaves)) {
+        let locked = self.locked.lock();
+        let mut cursor = Cursor::at_leaf(number);
+        while let Some((_, desc)) = cursor.next_in_leaf(&self.table) {
+            look(desc, &self.table);
+        }
+        drop(locked);
+    }
+
+    /// Runs the whole-pool validator, under the pool lock.
+    pub(crate) fn verify(&self) -> Result<(), Violation> {
+        self.with_books(|books| books.verify(&self.table))
+    }
+
+    /// Waits until all pages are released. The user has freed all zpages.
+    ///
+    /// On 6.12, pages that mm has isolated are not waited for: they are torn down under
+    /// their lock like any other, and mm sees it. (On 7.x they are: see the movers.)
+    /// Otherwise this waits for page locks, which mm holds while it is in a callback. As
+    /// only this, the worker and `free` release pages, no callback is running for a page
+    /// of the pool once this returns, and none can begin.
+    ///
+    /// # Errors
+    ///
+    /// `EBUSY` when zpages are left: the user broke the contract. The pool
+    /// must stay then, and so must the module.
+    pub(crate) fn drain(&self) -> Result {
+        loop {
+            self.release_deferred();
+            let (pages, zpages) = self.with_books(|books| {
+                let zpages = |node: &NodeBooks| node.zpages() != 0;
+                (books.pages(), books.nodes().iter().any(zpages))
+            });
+            match (pages, zpages) {
+                (0, _) => return Ok(()),
+                (_, true) => return Err(EBUSY),
+                // The worker has the rest in hand, or a mover is copying.
+                _ => task::short_sleep(),
+            }
+        }
+    }
+}

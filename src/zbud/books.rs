@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The books of a pool: everything that the pool lock protects outside of the
+//! descriptors.
+
+use super::error::Error;
+use super::id::Nid;
+use super::list::List;
+use super::node_books::NodeBooks;
+use super::node_set::NodeSet;
+use super::open_leaves::OpenLeaves;
+use super::table::Table;
+
+/// What a pool has in all.
+pub(super) struct Totals {
+    pub(super) pages: u64,
+    pub(super) stored_bytes: u64,
+}
+
+impl Totals {
+    #[inline]
+    pub(super) fn add(&mut self, pages: u64, bytes: usize) {
+        self.pages = self.pages.wrapping_add(pages);
+        // CAST: at most a page.
+        self.stored_bytes = self.stored_bytes.wrapping_add(bytes as u64);
+    }
+
+    #[inline]
+    pub(super) fn sub(&mut self, pages: u64, bytes: usize) {
+        self.pages = self.pages.wrapping_sub(pages);
+        // CAST: at most a page.
+        self.stored_bytes = self.stored_bytes.wrapping_sub(bytes as u64);
+    }
+}
+
+/// The books of a pool. Every method is called under the pool lock. `N` is where
+/// the books of the nodes are kept: a slice-like of [`NodeBooks`], index = node id.
+///
+/// A method that returns an error has changed nothing.
+///
+/// # Invariants
+///
+/// - A descriptor is on a list of its node exactly when it is `Unbuddied`, on the
+///   list of its free chunks.
+/// - It is on the deferred list exactly when it is `Empty`.
+/// - A leaf is among the open leaves exactly when it has a free descriptor.
+pub struct Books<N> {
+    pub(super) nodes: N,
+    pub(super) leaves: OpenLeaves,
+    /// Pages without zpages that could not be claimed when the last was freed.
+    pub(super) deferred: List,
+    pub(super) totals: Totals,
+}
+
+/// The books of node `nid` among those of all nodes.
+#[inline]
+pub(super) fn node_mut<N: AsMut<[NodeBooks]>>(
+    nodes: &mut N,
+    nid: Nid,
+) -> Result<&mut NodeBooks, Error> {
+    let nodes = nodes.as_mut();
+    nodes.get_mut(nid.index()).ok_or(Error::BadNode)
+}
+
+impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
+    /// An empty pool over the nodes of `nodes`.
+    pub fn new(nodes: N) -> Self {
+        Self {
+            nodes,
+            leaves: OpenLeaves::NONE,
+            deferred: List::EMPTY,
+            totals: Totals {
+                pages: 0,
+                stored_bytes: 0,
+            },
+        }
+    }
+
+    /// Pages of the pool, including those that wait to be released.
+    #[inline]
+    pub fn pages(&self) -> u64 {
+        self.totals.pages
+    }
+
+    /// Bytes of all zpages, as they were asked for.
+    pub fn stored_bytes(&self) -> u64 {
+        self.totals.stored_bytes
+    }
+
+    /// What the pool has on each node; index = node id.
+    pub fn nodes(&self) -> &[NodeBooks] {
+        self.nodes.as_ref()
+    }
+
+    /// From now on zpages are put beside others on the nodes of `allowed` only.
+    /// The caller decides where new pages come from.
+    pub fn allow(&mut self, allowed: &NodeSet) {
+        for (index, node) in self.nodes.as_mut().iter_mut().enumerate() {
+            let nid = u16::try_from(index).map(Nid);
+            node.allow(nid.is_ok_and(|nid| allowed.contains(nid)));
+        }
+    }
+
+    /// Whether [`Books::reserve`](Self::reserve) would find a free descriptor.
+    #[inline]
+    pub fn has_descriptor(&self) -> bool {
+        self.leaves.any()
+    }
+
+    /// Sets up a leaf that the table has under `number`, and its descriptors
+    /// with it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Corrupt`] when the table does not have it.
+    pub fn add_leaf<T: Table>(&mut self, table: &T, number: u32) -> Result<(), Error> {
+        self.leaves.add(table, number)
+    }
+
+    /// Fails unless the pool has node `nid`.
+    #[inline]
+    pub(super) fn check_node(&self, nid: Nid) -> Result<(), Error> {
+        let node = self.nodes.as_ref().get(nid.index());
+        node.map(|_| ()).ok_or(Error::BadNode)
+    }
+}

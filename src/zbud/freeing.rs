@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Where zpages and pages go: freeing a zpage, releasing its page at once or later.
+
+use super::books::{node_mut, Books};
+use super::chunk::NCHUNKS;
+use super::descriptor::Descriptor;
+use super::error::Error;
+use super::id::{DescId, Nid, PageAddr, SlotIndex};
+use super::node_books::NodeBooks;
+use super::state::State;
+use super::table::{DescriptorEntries, Table};
+
+/// A page that leaves the pool.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Released {
+    /// The page: make it no longer movable, under its lock, and drop the pool's reference.
+    pub page: PageAddr,
+    /// A leaf to remove from the table before the pool lock is dropped, and to
+    /// free afterwards.
+    pub leaf: Option<u32>,
+}
+
+/// What became of the page of a freed zpage.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Freed {
+    /// It has another zpage.
+    Kept,
+    /// It is being moved; the mover sees what is left when the copy is done.
+    Moving,
+    /// The zpage was the last, and the page was claimed: release it.
+    Released(Released),
+    /// The zpage was the last, but the page could not be claimed: it is on the
+    /// deferred list, let the worker run.
+    Deferred,
+}
+
+impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
+    /// Frees the zpage whose slot is slot `index` of `owner`. Never sleeps.
+    ///
+    /// `claim_page` tries to claim the page that lost its last zpage, so that no
+    /// mover can find it (for example by its page lock). It must not wait: the page
+    /// lock is taken before the pool lock, not under it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::BadHandle`] when there is no such zpage, [`Error::Pinned`] when it
+    /// is mapped, [`Error::Corrupt`]. Nothing has changed then.
+    #[inline]
+    pub fn free<T: Table>(
+        &mut self,
+        table: &T,
+        owner: &Descriptor,
+        index: SlotIndex,
+        claim_page: impl FnOnce(PageAddr) -> bool,
+    ) -> Result<Freed, Error> {
+        let slot = owner.slot(index);
+        let word = slot.unpinned()?;
+        let (id, buddy) = (word.place().desc(), word.place().buddy());
+        let desc = if word.home() {
+            owner
+        } else {
+            table.descriptor(id)?
+        };
+        let len = desc.len(buddy).ok_or(Error::Corrupt)?;
+        let node = node_mut(&mut self.nodes, desc.nid()).map_err(|_| Error::Corrupt)?;
+        match desc.state() {
+            Some(State::Buddied) => {
+                let left = desc.len(buddy.other()).ok_or(Error::Corrupt)?;
+                let free_chunks = NCHUNKS.saturating_sub(left.chunks());
+                let push = node.prepare_push(table, free_chunks)?;
+                slot.retire(word)?;
+
+                desc.clear(buddy);
+                desc.step(State::Buddied, State::Unbuddied);
+                node.push(id, desc, free_chunks, push);
+                node.sub(0, 1);
+                self.totals.sub(0, len.bytes());
+                Ok(Freed::Kept)
+            }
+            Some(State::Moving) => {
+                slot.retire(word)?;
+
+                desc.clear(buddy);
+                node.sub(0, 1);
+                self.totals.sub(0, len.bytes());
+                Ok(Freed::Moving)
+            }
+            Some(State::Unbuddied) => {
+                let page = desc.page().ok_or(Error::Corrupt)?;
+                let free_chunks = NCHUNKS.saturating_sub(len.chunks());
+                let removal = node.prepare_remove(table, desc, free_chunks)?;
+                let release = self.leaves.prepare_release(table, id)?;
+                let push = self.deferred.prepare_push(DescriptorEntries(table))?;
+                slot.retire(word)?;
+
+                desc.clear(buddy);
+                node.remove(desc, free_chunks, removal);
+                self.totals.sub(0, len.bytes());
+                if !claim_page(page) {
+                    node.sub(0, 1);
+                    desc.step(State::Unbuddied, State::Empty);
+                    self.deferred.push(id.raw(), desc.links(), push);
+                    return Ok(Freed::Deferred);
+                }
+                node.sub(1, 1);
+                self.totals.sub(1, 0);
+                desc.set_page(None, Nid(0));
+                let leaf = self.leaves.release(id, desc, State::Unbuddied, release);
+                Ok(Freed::Released(Released { page, leaf }))
+            }
+            _ => Err(Error::Corrupt),
+        }
+    }
+
+    /// The next page on the deferred list, if any; it stays there. Take a
+    /// reference on the page before the pool lock is dropped.
+    pub fn deferred<T: Table>(&self, table: &T) -> Option<(DescId, PageAddr)> {
+        let id = DescId::from_raw(self.deferred.first()?)?;
+        let page = table.descriptor(id).ok()?.page()?;
+        Some((id, page))
+    }
+
+    /// Releases a page of the deferred list. Only one caller at a time does so (the
+    /// one that has the drain lock), and only once no mover can find the page: its
+    /// page lock is held, or mm no longer has it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Stale`] when the page was released meanwhile, or the descriptor
+    /// has become another page's; [`Error::Corrupt`]. Nothing has changed then.
+    pub fn release<T: Table>(
+        &mut self,
+        table: &T,
+        id: DescId,
+        page: PageAddr,
+    ) -> Result<Released, Error> {
+        // The leaf itself may be gone with the page.
+        let desc = table.descriptor(id).map_err(|_| Error::Stale)?;
+        if !desc.is(State::Empty) || desc.page() != Some(page) {
+            return Err(Error::Stale);
+        }
+        let removal = desc.links().prepare_remove(DescriptorEntries(table))?;
+        let release = self.leaves.prepare_release(table, id)?;
+        let node = node_mut(&mut self.nodes, desc.nid()).map_err(|_| Error::Corrupt)?;
+
+        self.deferred.remove(desc.links(), removal);
+        node.sub(1, 0);
+        self.totals.sub(1, 0);
+        desc.set_page(None, Nid(0));
+        let leaf = self.leaves.release(id, desc, State::Empty, release);
+        Ok(Released { page, leaf })
+    }
+}

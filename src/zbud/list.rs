@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The doubly linked list of the core: unbuddied pages, deferred pages and
+//! leaves with a free descriptor are all on lists of this kind.
+//!
+//! The links are in the entries, which are named by numbers below 2^31 and found
+//! through [`Entries`]. A list is changed in two steps, so that a caller can look
+//! up all that it needs, and refuse, before it changes anything:
+//! [`List::prepare_push`] and [`Links::prepare_remove`] can fail and change
+//! nothing; [`List::push`] and [`List::remove`] cannot fail.
+
+use super::error::Error;
+use super::primitive::{AtomicU32, Ordering};
+
+/// The name of no entry: its top bit is set.
+const NONE: u32 = u32::MAX;
+
+/// The name that was stored, if it is one.
+#[inline]
+fn name(raw: u32) -> Option<u32> {
+    (raw >> 31 == 0).then_some(raw)
+}
+
+/// Finds the links of an entry by its name.
+pub(super) trait Entries<'t> {
+    /// # Errors
+    ///
+    /// [`Error::Corrupt`] when there is no such entry.
+    fn links(&self, name: u32) -> Result<&'t Links, Error>;
+}
+
+/// The neighbours of an entry. The pool lock protects them.
+#[repr(C)]
+pub(super) struct Links {
+    next: AtomicU32,
+    prev: AtomicU32,
+}
+
+/// What [`List::push`] needs: the first entry so far.
+#[must_use]
+pub(super) struct Push<'t> {
+    first: Option<&'t Links>,
+}
+
+/// What [`List::remove`] needs: the neighbours of the entry.
+#[must_use]
+pub(super) struct Removal<'t> {
+    next: Option<&'t Links>,
+    prev: Option<&'t Links>,
+}
+
+impl Links {
+    pub(super) fn new() -> Self {
+        Self {
+            next: AtomicU32::new(NONE),
+            prev: AtomicU32::new(NONE),
+        }
+    }
+
+    /// The raw link to the next entry. An entry that is on no list may keep a
+    /// number of its owner's there.
+    #[inline]
+    pub(super) fn next(&self) -> u32 {
+        self.next.load(Ordering::Relaxed)
+    }
+
+    #[inline]
+    pub(super) fn set_next(&self, next: u32) {
+        self.next.store(next, Ordering::Relaxed);
+    }
+
+    #[inline]
+    fn prev(&self) -> u32 {
+        self.prev.load(Ordering::Relaxed)
+    }
+
+    #[inline]
+    pub(super) fn set_prev(&self, prev: u32) {
+        self.prev.store(prev, Ordering::Relaxed);
+    }
+
+    /// Whether the entry, which is on a list, is the only one there.
+    #[inline]
+    pub(super) fn alone(&self) -> bool {
+        name(self.next()).is_none() && name(self.prev()).is_none()
+    }
+
+    /// Looks up what the removal of this entry needs.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Corrupt`] when a neighbour cannot be found.
+    #[inline]
+    pub(super) fn prepare_remove<'t>(
+        &self,
+        entries: impl Entries<'t>,
+    ) -> Result<Removal<'t>, Error> {
+        let find = |raw| name(raw).map(|name| entries.links(name)).transpose();
+        Ok(Removal {
+            next: find(self.next())?,
+            prev: find(self.prev())?,
+        })
+    }
+}
+
+/// A list: the name of its first entry.
+///
+/// # Invariants
+///
+/// The links of its entries agree with each other, from the first entry to the
+/// last; an entry is on one list at most.
+#[repr(transparent)]
+pub(super) struct List {
+    first: u32,
+}
+
+impl List {
+    /// A list without entries.
+    pub(super) const EMPTY: Self = Self { first: NONE };
+
+    /// The name of the first entry.
+    #[inline]
+    pub(super) fn first(&self) -> Option<u32> {
+        name(self.first)
+    }
+
+    #[inline]
+    pub(super) fn is_empty(&self) -> bool {
+        self.first().is_none()
+    }
+
+    /// Looks up what a push needs.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Corrupt`] when the first entry cannot be found.
+    #[inline]
+    pub(super) fn prepare_push<'t>(&self, entries: impl Entries<'t>) -> Result<Push<'t>, Error> {
+        let first = self.first().map(|name| entries.links(name)).transpose()?;
+        Ok(Push { first })
+    }
+
+    /// Makes an entry that is on no list the first of this one.
+    #[inline]
+    pub(super) fn push(&mut self, name: u32, links: &Links, push: Push<'_>) {
+        if let Some(first) = push.first {
+            first.set_prev(name);
+        }
+        // INVARIANT: `push` has the entry that was first.
+        links.set_next(self.first);
+        links.set_prev(NONE);
+        self.first = name;
+    }
+
+    /// Removes an entry that is on this list.
+    #[inline]
+    pub(super) fn remove(&mut self, links: &Links, removal: Removal<'_>) {
+        let (next, prev) = (links.next(), links.prev());
+        // INVARIANT: `removal` has the neighbours, which are each other's now.
+        if let Some(neighbour) = removal.next {
+            neighbour.set_prev(prev);
+        }
+        match removal.prev {
+            Some(neighbour) => neighbour.set_next(next),
+            None => self.first = next,
+        }
+    }
+
+    /// Checks the list from end to end and returns its length. `belongs` says
+    /// whether an entry may be on it; a list that is longer than `limit` runs in
+    /// a circle.
+    ///
+    /// # Errors
+    ///
+    /// The name of the first entry that cannot be found, does not belong, or is
+    /// linked wrongly.
+    pub(super) fn verify<'t>(
+        &self,
+        entries: impl Entries<'t>,
+        limit: u64,
+        belongs: impl Fn(u32) -> bool,
+    ) -> Result<u64, u32> {
+        let (mut next, mut prev, mut length) = (self.first, NONE, 0_u64);
+        while let Some(name) = name(next) {
+            let links = entries.links(name).map_err(|_| name)?;
+            if !belongs(name) || links.prev() != prev || length >= limit {
+                return Err(name);
+            }
+            length = length.wrapping_add(1);
+            prev = next;
+            next = links.next();
+        }
+        Ok(length)
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    /// Entries named by their index; the others cannot be found.
+    #[derive(Clone, Copy)]
+    struct Found<'t>(&'t [Links]);
+
+    impl<'t> Entries<'t> for Found<'t> {
+        fn links(&self, name: u32) -> Result<&'t Links, Error> {
+            self.0.get(name as usize).ok_or(Error::Corrupt)
+        }
+    }
+
+    fn names(list: &List, entries: Found<'_>) -> Result<Vec<u32>, Error> {
+        let mut names = Vec::new();
+        let mut next = list.first();
+        while let Some(name) = next {
+            names.push(name);
+            next = super::name(entries.links(name)?.next());
+        }
+        Ok(names)
+    }
+
+    /// All entries on one list, which begins with the last.
+    fn list(entries: Found<'_>) -> Result<List, Error> {
+        let mut list = List::EMPTY;
+        assert!(list.is_empty());
+        for (name, links) in (0..).zip(entries.0) {
+            let push = list.prepare_push(entries)?;
+            list.push(name, links, push);
+            assert_eq!(links.alone(), name == 0);
+        }
+        Ok(list)
+    }
+
+    #[test]
+    fn entries_come_first_and_leave_from_anywhere() -> Result<(), Error> {
+        for leaving in 0..3 {
+            let entries = [0; 3].map(|_| Links::new());
+            let entries = Found(&entries);
+            let mut list = list(entries)?;
+            assert_eq!(names(&list, entries)?, [2, 1, 0]);
+            assert_eq!(list.verify(entries, 3, |_| true), Ok(3));
+            assert_eq!(list.verify(entries, 2, |_| true), Err(0));
+            assert_eq!(list.verify(entries, 3, |name| name != 1), Err(1));
+
+            let links = entries.links(leaving)?;
+            let removal = links.prepare_remove(entries)?;
+            list.remove(links, removal);
+            let mut left = vec![2, 1, 0];
+            left.retain(|&name| name != leaving);
+            assert_eq!(names(&list, entries)?, left);
+            assert_eq!(list.verify(entries, 3, |_| true), Ok(2));
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_change_that_cannot_be_prepared_changes_nothing() -> Result<(), Error> {
+        let entries = [0; 3].map(|_| Links::new());
+        let (lost, entries) = (Found(&entries[..2]), Found(&entries));
+        let list = list(entries)?;
+        assert_eq!(list.prepare_push(lost).err(), Some(Error::Corrupt));
+        let removal = entries.links(1)?.prepare_remove(lost);
+        assert_eq!(removal.err(), Some(Error::Corrupt));
+        assert_eq!(names(&list, entries)?, [2, 1, 0]);
+        assert_eq!(list.verify(entries, 3, |_| true), Ok(3));
+        assert_eq!(list.verify(lost, 3, |_| true), Err(2));
+        Ok(())
+    }
+}

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Mapping a zpage, and who has it mapped: from the slot to the bytes.
+
+use super::chunk::{Buddy, Len};
+use super::descriptor::Descriptor;
+use super::error::Error;
+use super::id::SlotIndex;
+use super::table::Table;
+
+/// A mapped zpage: pinned until its slot is unpinned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MappedZpage {
+    /// Address of the zpage's first byte.
+    pub address: usize,
+    /// Its length.
+    pub len: Len,
+}
+
+impl Descriptor {
+    /// Pins the zpage whose slot is slot `index` of this descriptor and says where
+    /// the zpage is; the bytes stay there until `Slot::unpin`. While the zpage
+    /// is being moved this waits, for one page copy at most. Takes no lock;
+    /// process context, preemptible or not.
+    ///
+    /// The caller ensures that the zpage is not freed meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::BadHandle`] when there is no such zpage, [`Error::Pinned`] when its
+    /// pin count is at its limit, [`Error::Corrupt`]. Nothing is pinned then.
+    #[inline]
+    pub fn map<T: Table>(&self, table: &T, index: SlotIndex) -> Result<MappedZpage, Error> {
+        let slot = self.slot(index);
+        let word = slot.pin()?;
+        let buddy = word.place().buddy();
+        let desc = if word.home() {
+            self
+        } else {
+            match table.descriptor(word.place().desc()) {
+                Ok(desc) => desc,
+                Err(error) => {
+                    slot.unpin()?;
+                    return Err(error);
+                }
+            }
+        };
+        // Stable while pinned: moving, freeing and re-pairing all stop at a pin.
+        match (desc.page(), desc.len(buddy)) {
+            // No overflow: these are the addresses of whole pages.
+            (Some(page), Some(len)) => Ok(MappedZpage {
+                address: page.address().wrapping_add(len.extent(buddy).offset()),
+                len,
+            }),
+            _ => {
+                slot.unpin()?;
+                Err(Error::Corrupt)
+            }
+        }
+    }
+
+    /// How often the zpages of the page are mapped now. Under the pool lock; a
+    /// hint, as pins come and go without it.
+    pub fn pins<T: Table>(&self, table: &T) -> u64 {
+        Buddy::BOTH
+            .into_iter()
+            .filter_map(|buddy| self.rmap(buddy))
+            .filter_map(|slot| {
+                let owner = table.descriptor(slot.desc()).ok()?;
+                Some(owner.slot(slot.index()).word().pins())
+            })
+            .fold(0, u64::saturating_add)
+    }
+}

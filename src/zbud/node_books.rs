@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The books of one node.
+
+use super::chunk::NCHUNKS;
+use super::descriptor::Descriptor;
+use super::error::Error;
+use super::id::DescId;
+use super::list::{List, Push, Removal};
+use super::table::{DescriptorEntries, Table};
+
+/// The unbuddied pages of one node, and what the pool has on that node.
+pub struct NodeBooks {
+    /// Bit n is set exactly when `unbuddied[n]` is not empty.
+    occupied: u64,
+    /// Lists of the pages with one zpage and n free chunks.
+    unbuddied: [List; NCHUNKS],
+    pages: u64,
+    zpages: u64,
+    unbuddied_pages: u64,
+    /// Whether zpages may be put there.
+    allowed: bool,
+}
+
+const _: () = assert!(NCHUNKS == u64::BITS as usize);
+
+impl Default for NodeBooks {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl NodeBooks {
+    /// A node on which the pool has nothing.
+    pub const fn new() -> Self {
+        Self {
+            occupied: 0,
+            unbuddied: [List::EMPTY; NCHUNKS],
+            pages: 0,
+            zpages: 0,
+            unbuddied_pages: 0,
+            allowed: true,
+        }
+    }
+
+    /// Pool pages on this node, including those that wait to be released.
+    pub fn pages(&self) -> u64 {
+        self.pages
+    }
+
+    /// Zpages on this node.
+    pub fn zpages(&self) -> u64 {
+        self.zpages
+    }
+
+    /// Pages with one zpage on this node, without those being moved.
+    pub fn unbuddied_pages(&self) -> u64 {
+        self.unbuddied_pages
+    }
+
+    #[inline]
+    pub(super) fn allow(&mut self, allowed: bool) {
+        self.allowed = allowed;
+    }
+
+    /// The fewest free chunks, `chunks` at least, that some page has to which a
+    /// zpage may be added. O(1).
+    #[inline]
+    pub(super) fn best_fit(&self, chunks: usize) -> Option<usize> {
+        if !self.allowed {
+            return None;
+        }
+        // A zpage of a whole page fits beside nothing: the shift has no result.
+        let fitting = self.occupied & u64::MAX.checked_shl(u32::try_from(chunks).ok()?)?;
+        // CAST: below 64.
+        (fitting != 0).then(|| fitting.trailing_zeros() as usize)
+    }
+
+    /// The first unbuddied page with that many free chunks.
+    #[inline]
+    pub(super) fn first(&self, free_chunks: usize) -> Option<DescId> {
+        DescId::from_raw(self.unbuddied.get(free_chunks)?.first()?)
+    }
+
+    /// Looks up what [`NodeBooks::push`] of a page with that many free chunks needs.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Corrupt`] when it cannot be found.
+    #[inline]
+    pub(super) fn prepare_push<'t, T: Table>(
+        &self,
+        table: &'t T,
+        free_chunks: usize,
+    ) -> Result<Push<'t>, Error> {
+        let list = self.unbuddied.get(free_chunks).ok_or(Error::Corrupt)?;
+        list.prepare_push(DescriptorEntries(table))
+    }
+
+    /// Puts a page with that many free chunks on its list.
+    #[inline]
+    pub(super) fn push(
+        &mut self,
+        id: DescId,
+        desc: &Descriptor,
+        free_chunks: usize,
+        push: Push<'_>,
+    ) {
+        if let Some(list) = self.unbuddied.get_mut(free_chunks) {
+            list.push(id.raw(), desc.links(), push);
+            self.occupied |= 1 << free_chunks;
+            self.unbuddied_pages = self.unbuddied_pages.wrapping_add(1);
+        }
+    }
+
+    /// Looks up what [`NodeBooks::remove`] of a page with that many free chunks needs.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Corrupt`] when it cannot be found.
+    #[inline]
+    pub(super) fn prepare_remove<'t, T: Table>(
+        &self,
+        table: &'t T,
+        desc: &Descriptor,
+        free_chunks: usize,
+    ) -> Result<Removal<'t>, Error> {
+        if free_chunks >= NCHUNKS {
+            return Err(Error::Corrupt);
+        }
+        desc.links().prepare_remove(DescriptorEntries(table))
+    }
+
+    /// Removes a page with that many free chunks from its list.
+    #[inline]
+    pub(super) fn remove(&mut self, desc: &Descriptor, free_chunks: usize, removal: Removal<'_>) {
+        if let Some(list) = self.unbuddied.get_mut(free_chunks) {
+            list.remove(desc.links(), removal);
+            if list.is_empty() {
+                self.occupied &= !(1 << free_chunks);
+            }
+            self.unbuddied_pages = self.unbuddied_pages.wrapping_sub(1);
+        }
+    }
+
+    #[inline]
+    pub(super) fn add(&mut self, pages: u64, zpages: u64) {
+        self.pages = self.pages.wrapping_add(pages);
+        self.zpages = self.zpages.wrapping_add(zpages);
+    }
+
+    #[inline]
+    pub(super) fn sub(&mut self, pages: u64, zpages: u64) {
+        self.pages = self.pages.wrapping_sub(pages);
+        self.zpages = self.zpages.wrapping_sub(zpages);
+    }
+
+    /// The lists, each with its number of free chunks and whether its bit is set.
+    pub(super) fn lists(&self) -> impl Iterator<Item = (usize, &List, bool)> {
+        let lists = self.unbuddied.iter().enumerate();
+        lists
+            .map(|(free_chunks, list)| (free_chunks, list, (self.occupied >> free_chunks) & 1 == 1))
+    }
+}

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Where zpages come from: a free descriptor, a new page, a place beside another.
+
+use super::books::{node_mut, Books};
+use super::chunk::{Buddy, Len, NCHUNKS};
+use super::descriptor::Descriptor;
+use super::error::Error;
+use super::id::{DescId, Nid, PageAddr, SlotId, SlotIndex};
+use super::node_books::NodeBooks;
+use super::state::State;
+use super::table::Table;
+
+/// A zpage that was just stored.
+#[must_use]
+pub struct Stored<'t> {
+    /// The descriptor its slot lives in.
+    pub owner: &'t Descriptor,
+    /// Which of the slots there.
+    pub index: SlotIndex,
+    /// The slot's name.
+    pub slot: SlotId,
+}
+
+impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
+    /// Puts a zpage beside the one it fits best: into the page with the fewest
+    /// free chunks that suffice, on node `nid` if there is one, else on the
+    /// first node that has one; on [allowed](Self::allow) nodes only. O(1) in the
+    /// size of the pool.
+    ///
+    /// `None` when it fits nowhere: [`insert`](Self::insert) a page.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Corrupt`] only; nothing has changed then.
+    #[inline]
+    pub fn pair<'t, T: Table>(
+        &mut self,
+        table: &'t T,
+        nid: Nid,
+        len: Len,
+    ) -> Result<Option<Stored<'t>>, Error> {
+        let chunks = len.chunks();
+        let local = nid.index();
+        let nodes = self.nodes.as_ref();
+        let found = match nodes.get(local).and_then(|node| node.best_fit(chunks)) {
+            Some(free_chunks) => Some((local, free_chunks)),
+            None => nodes
+                .iter()
+                .enumerate()
+                .find_map(|(index, node)| Some((index, node.best_fit(chunks)?))),
+        };
+        let Some((index, free_chunks)) = found else {
+            return Ok(None);
+        };
+        let node = self.nodes.as_mut().get_mut(index).ok_or(Error::Corrupt)?;
+        let id = node.first(free_chunks).ok_or(Error::Corrupt)?;
+        let owner = table.descriptor(id)?;
+        let index = owner.free_slot().ok_or(Error::Corrupt)?;
+        let removal = node.prepare_remove(table, owner, free_chunks)?;
+        let buddy = if owner.len(Buddy::First).is_none() {
+            Buddy::First
+        } else {
+            Buddy::Last
+        };
+
+        node.remove(owner, free_chunks, removal);
+        let slot = owner.store_at(id, buddy, index, len);
+        owner.step(State::Unbuddied, State::Buddied);
+        node.add(0, 1);
+        self.totals.add(0, len.bytes());
+        Ok(Some(Stored { owner, index, slot }))
+    }
+
+    /// Adds a page to the pool under a descriptor that was
+    /// [reserved](Self::reserve), with a zpage as its first buddy. Under the page
+    /// lock as well, so that nobody isolates the page before it is set up.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Stale`] when the descriptor is not reserved; [`Error::BadNode`];
+    /// [`Error::Corrupt`]. Nothing has changed then.
+    #[inline]
+    pub fn insert<'t, T: Table>(
+        &mut self,
+        table: &'t T,
+        id: DescId,
+        page: PageAddr,
+        nid: Nid,
+        len: Len,
+    ) -> Result<Stored<'t>, Error> {
+        let node = node_mut(&mut self.nodes, nid)?;
+        let owner = reserved(table, id)?;
+        let index = owner.free_slot().ok_or(Error::Corrupt)?;
+        let free_chunks = NCHUNKS.saturating_sub(len.chunks());
+        let push = node.prepare_push(table, free_chunks)?;
+
+        owner.set_page(Some(page), nid);
+        let slot = owner.store_at(id, Buddy::First, index, len);
+        owner.step(State::Reserved, State::Unbuddied);
+        node.push(id, owner, free_chunks, push);
+        node.add(1, 1);
+        self.totals.add(1, len.bytes());
+        Ok(Stored { owner, index, slot })
+    }
+
+    /// Reserves a descriptor for a page to come: [`insert`](Self::insert) it or
+    /// [`unreserve`](Self::unreserve) the descriptor.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoDescriptor`]: add a leaf and try again. [`Error::Corrupt`].
+    /// Nothing has changed then.
+    #[inline]
+    pub fn reserve<T: Table>(&mut self, table: &T) -> Result<DescId, Error> {
+        let (id, _) = self.leaves.reserve(table)?;
+        Ok(id)
+    }
+
+    /// Releases a descriptor that was [reserved](Self::reserve). Returns a leaf to
+    /// remove from the table, as `Released::leaf`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Stale`] when it is not reserved; [`Error::Corrupt`]. Nothing has
+    /// changed then.
+    pub fn unreserve<T: Table>(&mut self, table: &T, id: DescId) -> Result<Option<u32>, Error> {
+        let desc = reserved(table, id)?;
+        let release = self.leaves.prepare_release(table, id)?;
+        Ok(self.leaves.release(id, desc, State::Reserved, release))
+    }
+}
+
+#[inline]
+fn reserved<T: Table>(table: &T, id: DescId) -> Result<&Descriptor, Error> {
+    let desc = table.descriptor(id).map_err(|_| Error::Stale)?;
+    desc.is(State::Reserved).then_some(desc).ok_or(Error::Stale)
+}

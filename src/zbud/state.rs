@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The states of a descriptor, and the steps between them.
+
+/// What a descriptor is doing. Changes under the pool lock only, along these
+/// steps ([`State::may_become`]):
+///
+/// | from               | to                 | by                                                    |
+/// | ------------------ | ------------------ | ----------------------------------------------------- |
+/// | Free               | Reserved           | `reserve`, for a page to come                         |
+/// | Reserved           | Unbuddied          | `insert` of the page, with one zpage                  |
+/// | Reserved           | Free               | `unreserve`: the page does not come                   |
+/// | Unbuddied          | Buddied            | `pair`: a second zpage joins                          |
+/// | Buddied            | Unbuddied          | `free` of one of the two                              |
+/// | Unbuddied          | Free               | `free` of the last, and the page is released          |
+/// | Unbuddied          | Empty              | `free` of the last, and the page cannot be claimed    |
+/// | Unbuddied, Buddied | Moving             | `begin_move`                                          |
+/// | Moving             | Unbuddied, Buddied | `finish_move`, by the zpages that are left            |
+/// | Moving             | Empty              | `finish_move`, when all were freed meanwhile          |
+/// | Empty              | Free               | `release` of the page                                 |
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Describes no page.
+    Free = 0,
+    /// One zpage; on the list of its node and number of free chunks.
+    Unbuddied = 1,
+    /// Two zpages; on no list.
+    Buddied = 2,
+    /// Being copied to another page: slots frozen, on no list.
+    Moving = 3,
+    /// No zpage left; on the deferred list until the page can be released.
+    Empty = 4,
+    /// Describes no page yet; on no list.
+    Reserved = 5,
+}
+
+impl State {
+    /// All states.
+    pub const ALL: [State; 6] = [
+        State::Free,
+        State::Unbuddied,
+        State::Buddied,
+        State::Moving,
+        State::Empty,
+        State::Reserved,
+    ];
+
+    /// Whether a descriptor may go from this state to `next` in one step.
+    #[inline]
+    pub const fn may_become(self, next: State) -> bool {
+        use State::{Buddied, Empty, Free, Moving, Reserved, Unbuddied};
+        match self {
+            Free => matches!(next, Reserved),
+            Reserved => matches!(next, Unbuddied | Free),
+            Unbuddied => matches!(next, Buddied | Free | Empty | Moving),
+            Buddied => matches!(next, Unbuddied | Moving),
+            Moving => matches!(next, Unbuddied | Buddied | Empty),
+            Empty => matches!(next, Free),
+        }
+    }
+
+    #[inline]
+    pub(super) fn from_raw(raw: u8) -> Option<Self> {
+        Some(match raw {
+            0 => Self::Free,
+            1 => Self::Unbuddied,
+            2 => Self::Buddied,
+            3 => Self::Moving,
+            4 => Self::Empty,
+            5 => Self::Reserved,
+            _ => return None,
+        })
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn raw_and_back() {
+        for raw in 0..=u8::MAX {
+            let state = State::ALL.into_iter().find(|&state| state as u8 == raw);
+            assert_eq!(State::from_raw(raw), state);
+        }
+    }
+
+    /// The steps of the table above, as "from to".
+    fn documented() -> Vec<String> {
+        let rows = include_str!("state.rs").lines();
+        let rows = rows.filter_map(|line| line.strip_prefix("/// | "));
+        let mut steps = Vec::new();
+        for row in rows.filter(|row| !row.starts_with("from") && !row.starts_with("--")) {
+            let mut cells = row.split('|').map(|cell| cell.trim().split(", "));
+            let (from, to) = (cells.next(), cells.next());
+            for from in from.into_iter().flatten() {
+                for to in to.clone().into_iter().flatten() {
+                    steps.push(format!("{from} {to}"));
+                }
+            }
+        }
+        steps.sort_unstable();
+        steps
+    }
+
+    #[test]
+    fn the_table_is_what_may_happen() {
+        let mut allowed = Vec::new();
+        for from in State::ALL {
+            for to in State::ALL.into_iter().filter(|&to| from.may_become(to)) {
+                allowed.push(format!("{from:?} {to:?}"));
+            }
+        }
+        allowed.sort_unstable();
+        assert_eq!(allowed, documented());
+    }
+}
