@@ -81,17 +81,34 @@ fn cases(few: u32) -> Result<u32, std::num::ParseIntError> {
     std::env::var("ZBM_PROPTEST_CASES").map_or(Ok(few), |cases| cases.parse())
 }
 
-#[test]
-fn any_sequence_of_actions() -> Result<(), Box<dyn std::error::Error>> {
+/// Operations that must have been refused for a hidden leaf.
+const REFUSED: [&str; 9] = [
+    "begin_move",
+    "finish_move",
+    "free",
+    "free of one of two",
+    "insert",
+    "pair",
+    "release",
+    "reserve",
+    "unreserve",
+];
+
+/// Runs sequences of actions, each on a new pool. All of `wanted` must happen.
+fn run(
+    cases: u32,
+    sequences: impl Strategy<Value = Vec<Action>>,
+    wanted: &[&str],
+) -> Result<(), Box<dyn std::error::Error>> {
     let config = Config {
-        cases: cases(96)?,
+        cases,
         failure_persistence: None,
         ..Config::default()
     };
     let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
     let mut runner = TestRunner::new_with_rng(config, rng);
     let reached = RefCell::new(BTreeSet::new());
-    runner.run(&prop::collection::vec(action(), 1..250), |actions| {
+    runner.run(&sequences, |actions| {
         let mut world = World::new();
         actions
             .iter()
@@ -99,8 +116,39 @@ fn any_sequence_of_actions() -> Result<(), Box<dyn std::error::Error>> {
             .and_then(|()| world.end())
             .map_err(|trouble| TestCaseError::fail(trouble.0))?;
         reached.borrow_mut().append(&mut world.reached);
+        reached.borrow_mut().extend(world.refused());
         Ok(())
     })?;
-    let missed = ALL.iter().find(|what| !reached.borrow().contains(*what));
+    let missed = wanted.iter().find(|what| !reached.borrow().contains(*what));
     missed.map_or(Ok(()), |what| Err(format!("never happened: {what}").into()))
+}
+
+#[test]
+fn any_sequence_of_actions() -> Result<(), Box<dyn std::error::Error>> {
+    run(cases(96)?, prop::collection::vec(action(), 1..250), &ALL)
+}
+
+/// An operation that the table keeps from being done has changed nothing.
+#[test]
+fn any_sequence_of_actions_while_leaves_are_hidden() -> Result<(), Box<dyn std::error::Error>> {
+    let hide = any::<u16>().prop_map(|k| Action::Hide { k: usize::from(k) });
+    let steps = prop::collection::vec((prop::option::of(hide), action()), 1..120);
+    let sequences = steps.prop_map(|steps| {
+        // Some leaves, and pages of all of them on the lists.
+        let mut actions: Vec<_> = [PAGE_SIZE / 2 + 1, PAGE_SIZE, PAGE_SIZE - 2 * CHUNK_SIZE]
+            .into_iter()
+            .zip(0..)
+            .map(|(len, nid)| Action::Store {
+                count: 70,
+                len,
+                nid,
+            })
+            .collect();
+        for (hide, action) in steps {
+            actions.extend(hide);
+            actions.push(action);
+        }
+        actions
+    });
+    run(cases(96)?, sequences, &REFUSED)
 }

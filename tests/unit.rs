@@ -10,8 +10,9 @@ use common::pages::Holder;
 use common::pool::Pool;
 use common::table::Leaves;
 use common::{some, Trouble};
+use std::collections::BTreeSet;
 use zbud_movable_core::zbud::{
-    DescId, Error, Finish, Freed, Len, LenError, Nid, PageAddr, State, Table, CHUNK_SIZE,
+    Cursor, DescId, Error, Finish, Freed, Len, LenError, Nid, PageAddr, State, Table, CHUNK_SIZE,
     DESCRIPTORS_PER_LEAF, NCHUNKS, PAGE_SIZE,
 };
 
@@ -200,4 +201,100 @@ fn a_move_that_ends_without_zpages_leaves_the_page_to_the_worker() -> Result<(),
     pool.gone(released)?;
     ensure!(pool.pages.allocated() == 0, "a page leaks");
     Ok(pool.books.verify(&pool.table)?)
+}
+
+#[test]
+fn every_step_between_states_is_taken() -> Result<(), Trouble> {
+    let mut pool = Pool::new(2);
+    pool.steps = Some(BTreeSet::new());
+    let half = Len::new(PAGE_SIZE / 2)?;
+    let id = pool.reserve()?;
+    pool.unreserve(id)?;
+
+    // Two zpages; the page moves with both, with one, and without any.
+    let first = pool.store(Nid(0), half)?;
+    let second = pool.store(Nid(0), half)?;
+    let id = first.slot.desc();
+    let mut src = first.addr;
+    let freed_on_the_way = [None, Some(first.slot), Some(second.slot)];
+    for (slot, nid) in freed_on_the_way.into_iter().zip([1, 0, 1]) {
+        let dst = pool.pages.alloc(Nid(nid))?;
+        let locked =
+            pool.pages.try_lock(src, Holder::Mover) && pool.pages.try_lock(dst, Holder::Mover);
+        ensure!(locked, "somebody has the page locks");
+        let _ = pool.begin(id, src, dst, Nid(nid))??;
+        if let Some(slot) = slot {
+            ensure!(pool.free(slot)? == Ok(Freed::Moving), "not moving");
+        }
+        let _ = pool.finish(id, src, dst, Nid(nid))?;
+        src = dst;
+    }
+    ensure!(pool.pages.try_lock(src, Holder::Pool), "still locked");
+    let released = pool.release(id, src)??;
+    pool.gone(released)?;
+
+    // The last zpage goes while the page lock is free, and while it is not.
+    let first = pool.store(Nid(0), half)?;
+    let second = pool.store(Nid(0), half)?;
+    ensure!(pool.free(first.slot)? == Ok(Freed::Kept), "one is left");
+    let freed = pool.free(second.slot)?;
+    ensure!(matches!(freed, Ok(Freed::Released(_))), "{freed:?}");
+    let last = pool.store(Nid(0), half)?;
+    ensure!(pool.pages.try_lock(last.addr, Holder::Someone), "locked");
+    ensure!(pool.free(last.slot)? == Ok(Freed::Deferred), "not deferred");
+    let released = pool.release(last.slot.desc(), last.addr)??;
+    pool.gone(released)?;
+
+    let allowed = |from: State| {
+        let next = State::ALL
+            .into_iter()
+            .filter(move |&to| from.may_become(to));
+        next.map(move |to| format!("{from:?} {to:?}"))
+    };
+    let allowed: BTreeSet<_> = State::ALL.into_iter().flat_map(allowed).collect();
+    let taken = pool.steps.take().unwrap_or_default();
+    ensure!(taken == allowed, "{taken:?} taken, {allowed:?} allowed");
+    ensure!(pool.pages.allocated() == 0, "a page leaks");
+    Ok(pool.books.verify(&pool.table)?)
+}
+
+#[test]
+fn a_cursor_meets_each_descriptor_once() -> Result<(), Trouble> {
+    let mut pool = Pool::new(1);
+    for _ in 0..3 {
+        pool.grow()?;
+    }
+    // The middle leaf is missing.
+    ensure!(pool.table.remove(1), "no leaf");
+    let (mut cursor, mut met) = (Cursor::start(), Vec::new());
+    loop {
+        let leaf = cursor.leaf();
+        while let Some((id, _)) = cursor.next_in_leaf(&pool.table) {
+            ensure!(id.leaf() == leaf && cursor.leaf() == leaf, "{id:?}");
+            met.push(id);
+        }
+        if !cursor.next_leaf(&pool.table) {
+            break;
+        }
+        ensure!(cursor == Cursor::at_leaf(leaf + 1), "{cursor:?}");
+    }
+    let expected: Vec<_> = [0, 2]
+        .into_iter()
+        .flat_map(|leaf| (0..DESCRIPTORS_PER_LEAF).filter_map(move |at| DescId::new(leaf, at)))
+        .collect();
+    ensure!(met == expected, "{met:?}");
+
+    let end = cursor;
+    ensure!(end.leaf() + 1 == pool.table.leaves(), "stopped at {end:?}");
+    ensure!(!cursor.next_leaf(&pool.table), "went on behind the end");
+    ensure!(cursor == end, "moved behind the end, to {cursor:?}");
+    let none = Cursor::at_leaf(u32::MAX)
+        .next_in_leaf(&pool.table)
+        .is_none();
+    ensure!(none, "there is no such leaf");
+    ensure!(
+        !Cursor::at_leaf(u32::MAX).next_leaf(&pool.table),
+        "there is no leaf after the last number"
+    );
+    Ok(())
 }

@@ -101,10 +101,10 @@ impl Descriptor {
     /// Chunks that no buddy takes.
     #[inline]
     pub(super) fn free_chunks(&self) -> usize {
-        Buddy::BOTH
-            .into_iter()
-            .filter_map(|buddy| self.len(buddy))
-            .fold(NCHUNKS, |free, len| free.saturating_sub(len.chunks()))
+        let chunks = |buddy| self.len(buddy).map_or(0, Len::chunks);
+        NCHUNKS
+            .saturating_sub(chunks(Buddy::First))
+            .saturating_sub(chunks(Buddy::Last))
     }
 
     /// Where the zpages of the page lie.
@@ -116,8 +116,8 @@ impl Descriptor {
     /// The first slot that no zpage has.
     #[inline]
     pub(super) fn free_slot(&self) -> Option<SlotIndex> {
-        let mut both = SlotIndex::BOTH.into_iter();
-        both.find(|&index| !self.slot(index).word().live())
+        let free = |index| (!self.slot(index).word().live()).then_some(index);
+        free(SlotIndex::A).or_else(|| free(SlotIndex::B))
     }
 
     /// Stores a zpage of `len` bytes at a buddy that is not there, with slot

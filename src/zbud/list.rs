@@ -90,7 +90,7 @@ impl Links {
     /// # Errors
     ///
     /// [`Error::Corrupt`] when a neighbour cannot be found.
-    #[inline]
+    #[inline(always)]
     pub(super) fn prepare_remove<'t>(
         &self,
         entries: impl Entries<'t>,
@@ -134,7 +134,7 @@ impl List {
     /// # Errors
     ///
     /// [`Error::Corrupt`] when the first entry cannot be found.
-    #[inline]
+    #[inline(always)]
     pub(super) fn prepare_push<'t>(&self, entries: impl Entries<'t>) -> Result<Push<'t>, Error> {
         let first = self.first().map(|name| entries.links(name)).transpose()?;
         Ok(Push { first })

@@ -45,6 +45,8 @@ mod mapped;
 mod moving;
 mod node_books;
 mod node_set;
+#[cfg(all(test, not(loom)))]
+mod one_leaf;
 mod open_leaves;
 mod pairing;
 mod primitive;

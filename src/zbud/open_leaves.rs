@@ -79,7 +79,7 @@ impl OpenLeaves {
     /// # Errors
     ///
     /// [`Error::Corrupt`] when it cannot be found.
-    #[inline]
+    #[inline(always)]
     pub(super) fn prepare_release<'t, T: Table>(
         &self,
         table: &'t T,
@@ -99,7 +99,7 @@ impl OpenLeaves {
     /// Makes a descriptor that is in state `from` free. Returns the number of its
     /// leaf if that is no longer needed. One unused leaf is kept, so that a pool
     /// that grows and shrinks by a page does not allocate each time.
-    #[inline]
+    #[inline(always)]
     pub(super) fn release(
         &mut self,
         id: DescId,

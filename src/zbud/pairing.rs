@@ -136,3 +136,39 @@ fn reserved<T: Table>(table: &T, id: DescId) -> Result<&Descriptor, Error> {
     let desc = table.descriptor(id).map_err(|_| Error::Stale)?;
     desc.is(State::Reserved).then_some(desc).ok_or(Error::Stale)
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::zbud::id::Place;
+    use crate::zbud::leaf::Leaf;
+    use crate::zbud::one_leaf::OneLeaf;
+
+    #[test]
+    fn a_page_without_a_free_slot_is_refused_and_stays_on_its_list() -> Result<(), Error> {
+        let table = OneLeaf(Leaf::new());
+        let mut books = Books::new([NodeBooks::new()]);
+        books.add_leaf(&table, 0)?;
+        let page = PageAddr::new(4096).ok_or(Error::Corrupt)?;
+        let len = Len::new(100).map_err(|_| Error::Corrupt)?;
+        let id = books.reserve(&table)?;
+        let stored = books.insert(&table, id, page, Nid(0), len)?;
+        let other = match stored.index {
+            SlotIndex::A => SlotIndex::B,
+            SlotIndex::B => SlotIndex::A,
+        };
+
+        // A slot that belongs to no zpage, which the books do not allow.
+        let slot = stored.owner.slot(other);
+        slot.publish(Place::new(id, Buddy::Last), true);
+        let refused = books.pair(&table, Nid(0), len).err();
+        assert_eq!(refused, Some(Error::Corrupt));
+        assert_eq!(stored.owner.state(), Some(State::Unbuddied));
+
+        slot.retire(slot.unpinned()?)?;
+        assert_eq!(books.verify(&table), Ok(()));
+        assert!(books.pair(&table, Nid(0), len)?.is_some());
+        assert_eq!(books.verify(&table), Ok(()));
+        Ok(())
+    }
+}

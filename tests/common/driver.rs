@@ -9,7 +9,8 @@ use super::{some, Trouble};
 use crate::ensure;
 use std::collections::BTreeSet;
 use zbud_movable_core::zbud::{
-    Cursor, DescId, Error, Finish, Freed, Len, Nid, PageAddr, SlotIndex, State, Table, PAGE_SIZE,
+    Cursor, DescId, Error, Finish, Freed, Leaf, Len, Nid, PageAddr, SlotIndex, State, Table,
+    PAGE_SIZE,
 };
 
 /// The nodes of the pool.
@@ -95,6 +96,10 @@ pub enum Action {
     Walk {
         nid: u16,
     },
+    /// Hides the k-th leaf from the next operation.
+    Hide {
+        k: usize,
+    },
     /// Everything that must be refused, with the k-th of everything.
     Misuse {
         k: usize,
@@ -152,6 +157,11 @@ impl World {
             seed: 0,
             reached: BTreeSet::new(),
         }
+    }
+
+    /// The operations that were refused because a leaf was hidden.
+    pub fn refused(&self) -> impl Iterator<Item = &'static str> + '_ {
+        self.pool.refused.iter().copied()
     }
 
     fn key(&self, k: usize) -> Option<u32> {
@@ -287,6 +297,10 @@ impl World {
                 self.reference.allowed = Some(allowed);
             }
             Action::Walk { nid } => self.walk(Nid(nid))?,
+            Action::Hide { k } => {
+                let mut present = self.pool.table.present().map(Leaf::number).collect();
+                self.pool.hidden = pick(&mut present, k);
+            }
             Action::Misuse { k } => self.misuse(k)?,
         }
         Ok(())
@@ -495,7 +509,7 @@ impl World {
         self.looked.swap_remove(k);
         let page = self.reference.pages.get(&addr.address());
         let waits = page.is_some_and(|page| page.empty() && page.id == id);
-        match self.pool.books.release(&self.pool.table, id, addr) {
+        match self.pool.release(id, addr)? {
             Ok(released) => {
                 ensure!(waits && released.page == addr, "{addr:?} did not wait");
                 self.reference.pages.remove(&addr.address());

@@ -6,7 +6,7 @@ use super::pages::{Holder, Pages};
 use super::table::Leaves;
 use super::{some, Trouble};
 use crate::ensure;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use zbud_movable_core::zbud::{
     Books, Buddy, Cursor, DescId, Descriptor, Error, Extents, Finish, Freed, Len, MappedZpage, Nid,
     NodeBooks, PageAddr, Released, SlotId, SlotIndex, State, Table,
@@ -45,6 +45,12 @@ pub struct Pool {
     pub books: Books<Vec<NodeBooks>>,
     /// The host's pages.
     pub pages: Pages,
+    /// A leaf that the table does not show to the next operation.
+    pub hidden: Option<u32>,
+    /// Operations that were refused because of that.
+    pub refused: BTreeSet<&'static str>,
+    /// The changes of state seen, if somebody asks.
+    pub steps: Option<BTreeSet<String>>,
 }
 
 impl Pool {
@@ -54,6 +60,9 @@ impl Pool {
             table: Leaves::new(64, 1024),
             books: Books::new((0..nodes).map(|_| NodeBooks::new()).collect()),
             pages: Pages::default(),
+            hidden: None,
+            refused: BTreeSet::new(),
+            steps: None,
         }
     }
 
@@ -64,6 +73,46 @@ impl Pool {
         Ok(number)
     }
 
+    /// Does an operation. If a leaf is hidden, does it without that leaf first: an
+    /// operation that is refused then must have changed nothing, and is done again
+    /// with the whole table.
+    pub fn attempt<R>(
+        &mut self,
+        name: &'static str,
+        mut operation: impl FnMut(&mut Books<Vec<NodeBooks>>, &Leaves) -> Result<R, Error>,
+    ) -> Result<Result<R, Error>, Trouble> {
+        let mut refused = false;
+        if let Some(hidden) = self.hidden.take() {
+            let before = self.picture();
+            let books = &mut self.books;
+            let result = self.table.without(hidden, |table| operation(books, table));
+            let Err(error) = result else {
+                return Ok(result);
+            };
+            ensure!(
+                before == self.picture(),
+                "{name} said {error:?} without leaf {hidden}, and did something"
+            );
+            self.books.verify(&self.table)?;
+            refused = true;
+        }
+        let before = self.steps.is_some().then(|| self.picture());
+        let result = operation(&mut self.books, &self.table);
+        if refused && result.is_ok() {
+            self.refused.insert(name);
+        }
+        if let (Some(before), Some(steps)) = (before, &mut self.steps) {
+            for ((id, _, _, from, ..), (_, desc)) in before.0.iter().zip(self.table.descriptors()) {
+                if let (Some(from), Some(to)) = (from, desc.state().filter(|to| Some(*to) != *from))
+                {
+                    ensure!(from.may_become(to), "{id:?}: {name}: {from:?} to {to:?}");
+                    steps.insert(format!("{from:?} {to:?}"));
+                }
+            }
+        }
+        Ok(result)
+    }
+
     /// The descriptor a slot lives in.
     pub fn owner(&self, slot: SlotId) -> Result<&Descriptor, Error> {
         self.table.descriptor(slot.desc())
@@ -71,10 +120,14 @@ impl Pool {
 
     /// Stores a zpage, the bytes are not written yet.
     pub fn store(&mut self, nid: Nid, len: Len) -> Result<Put, Trouble> {
-        if let Some(stored) = self.books.pair(&self.table, nid, len)? {
+        let paired = self.attempt("pair", |books, table| {
+            let stored = books.pair(table, nid, len)?;
+            Ok(stored.map(|stored| (stored.slot, stored.owner.page())))
+        })??;
+        if let Some((slot, addr)) = paired {
             return Ok(Put {
-                slot: stored.slot,
-                addr: some(stored.owner.page(), "page")?,
+                slot,
+                addr: some(addr, "page")?,
                 joined: true,
             });
         }
@@ -89,22 +142,22 @@ impl Pool {
             ensure!(refused == Some(Error::NoDescriptor), "reserved nothing");
             self.grow()?;
         }
-        Ok(self.books.reserve(&self.table)?)
+        Ok(self.attempt("reserve", |books, table| books.reserve(table))??)
     }
 
     /// Inserts a page under it.
     pub fn fill(&mut self, id: DescId, nid: Nid, len: Len) -> Result<Put, Trouble> {
         let addr = self.pages.alloc(nid)?;
         ensure!(self.pages.try_lock(addr, Holder::Pool), "a new page locked");
-        let stored = self.books.insert(&self.table, id, addr, nid, len)?;
-        ensure!(stored.slot.desc() == id, "inserted under another name");
-        ensure!(
-            stored.owner.page() == Some(addr),
-            "inserted at another page"
-        );
+        let (slot, at) = self.attempt("insert", |books, table| {
+            let stored = books.insert(table, id, addr, nid, len)?;
+            Ok((stored.slot, stored.owner.page()))
+        })??;
+        ensure!(slot.desc() == id, "inserted under another name");
+        ensure!(at == Some(addr), "inserted at another page");
         self.pages.unlock(addr)?;
         Ok(Put {
-            slot: stored.slot,
+            slot,
             addr,
             joined: false,
         })
@@ -112,7 +165,7 @@ impl Pool {
 
     /// Gives it back.
     pub fn unreserve(&mut self, id: DescId) -> Result<(), Trouble> {
-        let leaf = self.books.unreserve(&self.table, id)?;
+        let leaf = self.attempt("unreserve", |books, table| books.unreserve(table, id))??;
         self.leaf_gone(leaf)
     }
 
@@ -148,15 +201,35 @@ impl Pool {
 
     /// Frees a zpage. An error of the core is for the caller to judge.
     pub fn free(&mut self, slot: SlotId) -> Result<Result<Freed, Error>, Trouble> {
-        let owner = self.table.descriptor(slot.desc())?;
-        let pages = &mut self.pages;
-        let freed = self.books.free(&self.table, owner, slot.index(), |addr| {
-            pages.try_lock(addr, Holder::Pool)
+        let state = self.owner(slot)?.state();
+        let name = match state {
+            Some(State::Buddied) => "free of one of two",
+            _ => "free",
+        };
+        // Away meanwhile, as `attempt` has the rest of the pool.
+        let mut pages = std::mem::take(&mut self.pages);
+        let freed = self.attempt(name, |books, table| {
+            let owner = table.even_hidden(slot.desc()).ok_or(Error::Corrupt)?;
+            books.free(table, owner, slot.index(), |addr| {
+                pages.try_lock(addr, Holder::Pool)
+            })
         });
+        self.pages = pages;
+        let freed = freed?;
         if let Ok(Freed::Released(released)) = freed {
             self.gone(released)?;
         }
         Ok(freed)
+    }
+
+    /// Releases a page of the deferred list, whose lock the caller has. An error of
+    /// the core is for the caller to judge.
+    pub fn release(
+        &mut self,
+        id: DescId,
+        addr: PageAddr,
+    ) -> Result<Result<Released, Error>, Trouble> {
+        self.attempt("release", |books, table| books.release(table, id, addr))
     }
 
     /// Gives back a page whose lock is held, and drops the lock.
@@ -186,7 +259,9 @@ impl Pool {
         dst: PageAddr,
         nid: Nid,
     ) -> Result<Result<Extents, Error>, Trouble> {
-        let begun = self.books.begin_move(&self.table, id, src, nid);
+        let begun = self.attempt("begin_move", |books, table| {
+            books.begin_move(table, id, src, nid)
+        })?;
         if let Ok(extents) = begun {
             self.copy(src, dst, extents)?;
         }
@@ -208,7 +283,9 @@ impl Pool {
         dst: PageAddr,
         nid: Nid,
     ) -> Result<Finish, Trouble> {
-        let finished = self.books.finish_move(&self.table, id, dst, nid)?;
+        let finished = self.attempt("finish_move", |books, table| {
+            books.finish_move(table, id, dst, nid)
+        })??;
         self.pages.give_up(src)?;
         self.pages.unlock(src)?;
         self.pages.unlock(dst)?;
@@ -223,7 +300,9 @@ impl Pool {
         dst: PageAddr,
         nid: Nid,
     ) -> Result<Finish, Trouble> {
-        let finished = self.books.finish_move(&self.table, id, src, nid)?;
+        let finished = self.attempt("finish_move", |books, table| {
+            books.finish_move(table, id, src, nid)
+        })??;
         self.pages.unlock(src)?;
         self.drop_target(dst)?;
         Ok(finished)

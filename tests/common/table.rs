@@ -14,6 +14,8 @@ pub struct Leaves {
     made: AtomicUsize,
     /// Index = number; 0, or one more than the place in the arena.
     numbers: Vec<AtomicUsize>,
+    /// 0, or one more than the number of a leaf that is not shown.
+    hidden: AtomicUsize,
 }
 
 impl Leaves {
@@ -23,6 +25,7 @@ impl Leaves {
             arena: (0..in_all).map(|_| OnceLock::new()).collect(),
             made: AtomicUsize::new(0),
             numbers: (0..at_once).map(|_| AtomicUsize::new(0)).collect(),
+            hidden: AtomicUsize::new(0),
         }
     }
 
@@ -48,6 +51,14 @@ impl Leaves {
             .is_some_and(|entry| entry.swap(0, Ordering::SeqCst) != 0)
     }
 
+    /// Does something while one leaf is not shown, as if the table had lost it.
+    pub fn without<R>(&self, number: u32, act: impl FnOnce(&Self) -> R) -> R {
+        self.hidden.store(number as usize + 1, Ordering::SeqCst);
+        let result = act(self);
+        self.hidden.store(0, Ordering::SeqCst);
+        result
+    }
+
     /// All descriptors, with their names.
     pub fn descriptors(&self) -> impl Iterator<Item = (DescId, &Descriptor)> {
         let mut cursor = Cursor::start();
@@ -60,6 +71,17 @@ impl Leaves {
         })
     }
 
+    fn find(&self, number: u32) -> Option<&Leaf> {
+        let entry = self.numbers.get(usize::try_from(number).ok()?)?;
+        let place = entry.load(Ordering::SeqCst).checked_sub(1)?;
+        self.arena.get(place)?.get().map(Box::as_ref)
+    }
+
+    /// A descriptor, though its leaf may be hidden: it was found before.
+    pub fn even_hidden(&self, id: DescId) -> Option<&Descriptor> {
+        self.find(id.leaf())?.descriptor(id.offset())
+    }
+
     /// Leaves that are there.
     pub fn present(&self) -> impl Iterator<Item = &Leaf> {
         (0..self.leaves()).filter_map(|number| self.leaf(number))
@@ -68,9 +90,8 @@ impl Leaves {
 
 impl Table for Leaves {
     fn leaf(&self, number: u32) -> Option<&Leaf> {
-        let entry = self.numbers.get(usize::try_from(number).ok()?)?;
-        let place = entry.load(Ordering::SeqCst).checked_sub(1)?;
-        self.arena.get(place)?.get().map(Box::as_ref)
+        let hidden = self.hidden.load(Ordering::SeqCst);
+        self.find(number).filter(|_| hidden != number as usize + 1)
     }
 
     fn leaves(&self) -> u32 {

@@ -7,18 +7,7 @@ use super::*;
 use crate::zbud::chunk::{Len, PAGE_SIZE};
 use crate::zbud::error::Error;
 use crate::zbud::id::{Nid, PageAddr, Place};
-
-struct OneLeaf(Leaf);
-
-impl Table for OneLeaf {
-    fn leaf(&self, number: u32) -> Option<&Leaf> {
-        (number == 0).then_some(&self.0)
-    }
-
-    fn leaves(&self) -> u32 {
-        1
-    }
-}
+use crate::zbud::one_leaf::OneLeaf;
 
 /// A pool with two pages, each with one zpage: on node 0 one that fills its page, on
 /// node 1 one of 100 bytes.
