@@ -25,12 +25,13 @@ fn kind(freed: Freed) -> &'static str {
     }
 }
 
-/// The last zpage of a page is freed while the page moves: who finishes last
-/// cleans up, and neither page stays.
+/// The last zpage of a page is freed while the page moves: the thread that finishes
+/// last cleans up, and neither page stays.
 #[test]
 fn free_against_move() -> Result<(), Trouble> {
     let outcomes = [
-        // Freed before the mover came, or while it had P and waited for L.
+        // Freed before the mover came, or while it had the page lock and waited for
+        // the pool lock.
         r#"("Released", Stale)"#,
         r#"("Deferred", Stale)"#,
         // During the copy.
@@ -94,8 +95,8 @@ fn two_frees_against_move() -> Result<(), Trouble> {
     })
 }
 
-/// A free that finds the page lock taken, the worker, and the mover that has
-/// the lock.
+/// A free that cannot claim the page, the worker, and the mover that has the page
+/// lock.
 #[test]
 fn free_against_worker_against_move() -> Result<(), Trouble> {
     let outcomes = [
@@ -145,8 +146,8 @@ fn the_descriptor_is_used_again() -> Result<(), Trouble> {
         let moved = world.move_page(id, 0, 1)?;
         let worked = world.release(id, World::addr(0)?)?;
         let (freed, again) = join(user)?;
-        // A free during the move, or one that found the lock taken, leaves the
-        // descriptor in use: no matter here.
+        // A free during the move, or one that could not claim the page, leaves the
+        // descriptor in use: not what this model is about.
         if matches!(freed, Freed::Released(_)) {
             ensure!(again.desc() == id, "the descriptor is not used again");
             seen.note((worked, moved));
@@ -235,7 +236,7 @@ fn two_movers_and_a_reader() -> Result<(), Trouble> {
     })
 }
 
-/// Two pages of the pool move at once, on the same books.
+/// Two pages of the pool move at once, in the same books.
 #[test]
 fn two_pages_move_at_once() -> Result<(), Trouble> {
     explore(6, &["(Yes, Yes)"], |seen| {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Loom models of the slot word: map and unmap against everything that must
+//! Loom models of the slot word: map and unmap against the operations that must
 //! wait for them, or for which they must wait.
 
 #![cfg(loom)]
@@ -15,8 +15,8 @@ use zbud_movable_core::zbud::{Error, Freed, SlotIndex, Table};
 const OLD: u32 = 1;
 const NEW: u32 = 2;
 
-/// Whoever maps sees the right bytes, in the old page or the new, and the old
-/// page is not given up while someone reads there.
+/// A reader sees the right bytes, in the old page or the new, and the old page is
+/// not released while somebody reads there.
 #[test]
 fn a_reader_sees_the_bytes_wherever_they_are() -> Result<(), Trouble> {
     explore(6, &["Pinned", "Yes"], |seen| {
@@ -60,7 +60,7 @@ fn a_reader_sees_the_bytes_of_a_page_that_comes_back() -> Result<(), Trouble> {
     })
 }
 
-/// What is written through a mapping is never lost to a move.
+/// A move never loses a write to a mapped zpage.
 #[test]
 fn a_write_is_never_lost() -> Result<(), Trouble> {
     explore(6, &["Pinned", "Yes"], |seen| {
@@ -100,14 +100,14 @@ fn either_zpage_keeps_the_page() -> Result<(), Trouble> {
     })
 }
 
-/// A zpage that is mapped is not freed; once it is, all that was done through
-/// the mapping is over.
+/// A mapped zpage is not freed; once it is, all accesses to the mapped bytes are
+/// over.
 #[test]
 fn a_mapped_zpage_is_not_freed() -> Result<(), Trouble> {
     explore(6, &["Pinned", "Released"], |seen| {
         let world = World::new(1)?;
         let slot = world.insert(0, OLD)?;
-        // Mapped for the other thread, before anyone can free.
+        // Mapped for the other thread, before it can be freed.
         let owner = world.table.descriptor(slot.desc())?;
         owner.map(&world.table, slot.index())?;
         let user = thread::spawn({
@@ -148,18 +148,18 @@ fn a_live_slot_leads_to_its_page() -> Result<(), Trouble> {
             move || {
                 let leaf = world.table.leaf(0).ok_or(Trouble("no leaf".into()))?;
                 let owner = leaf.descriptor(0).ok_or(Trouble("no slot".into()))?;
-                let mapping = owner.map(&world.table, SlotIndex::A);
-                if mapping.is_ok() {
+                let mapped = owner.map(&world.table, SlotIndex::A);
+                if mapped.is_ok() {
                     owner.slot(SlotIndex::A).unpin()?;
                 }
-                Ok(mapping)
+                Ok(mapped)
             }
         });
         let slot = world.insert(0, OLD)?;
         match join(user)? {
-            Ok(mapping) => {
+            Ok(mapped) => {
                 seen.note(format_args!("Page"));
-                ensure!(mapping.address == World::addr(0)?.address(), "{mapping:?}");
+                ensure!(mapped.address == World::addr(0)?.address(), "{mapped:?}");
             }
             Err(error) => seen.note(error),
         }

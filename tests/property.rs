@@ -57,21 +57,21 @@ fn action() -> impl Strategy<Value = Action> {
     ]
 }
 
-/// What must have happened once all sequences have run.
+/// Events that must have happened once all sequences have run.
 const ALL: [&str; 16] = [
-    "a free found a mapping",
-    "a leaf was given back",
+    "a free found a mapped zpage",
+    "a leaf was released",
     "a move ended without zpages",
     "a move was cancelled",
     "a move was cancelled without zpages",
-    "a move found a mapping",
+    "a move found a mapped zpage",
     "a move found a page without zpages",
     "a page moved",
     "a page moved to another node",
     "a reserved descriptor got its page",
     "a walk met a page that was being moved",
     "the worker came late",
-    "the worker gave a page back",
+    "the worker released a page",
     "Deferred",
     "Moving",
     "Released",

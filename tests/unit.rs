@@ -12,8 +12,8 @@ use common::table::Leaves;
 use common::{some, Trouble};
 use std::collections::BTreeSet;
 use zbud_movable_core::zbud::{
-    Cursor, DescId, Error, Finish, Freed, Len, LenError, Nid, PageAddr, State, Table, CHUNK_SIZE,
-    DESCRIPTORS_PER_LEAF, NCHUNKS, PAGE_SIZE,
+    Cursor, DescId, Error, Finish, Freed, Leaf, Len, LenError, Nid, PageAddr, State, Table,
+    CHUNK_SIZE, DESCRIPTORS_PER_LEAF, NCHUNKS, PAGE_SIZE,
 };
 
 #[test]
@@ -297,4 +297,41 @@ fn a_cursor_meets_each_descriptor_once() -> Result<(), Trouble> {
         "there is no leaf after the last number"
     );
     Ok(())
+}
+
+/// A descriptor cannot be released while a leaf beside its own is lost: the leaf
+/// would have to leave the list.
+#[test]
+fn a_release_is_refused_while_the_list_of_leaves_is_broken() -> Result<(), Trouble> {
+    let mut pool = Pool::new(1);
+    let (_, other) = (pool.grow()?, pool.grow()?);
+    let len = Len::new(100)?;
+    let put = pool.store(Nid(0), len)?;
+    let (id, addr) = (put.slot.desc(), put.addr);
+    ensure!(id.leaf() == other, "not in the leaf that was added last");
+    let other = pool.table.present().map(Leaf::number);
+    let other = some(other.filter(|&number| number != id.leaf()).last(), "leaf")?;
+    let refused = |pool: &mut Pool, operation: &str| {
+        ensure!(pool.refused.remove(operation), "{operation}: not refused");
+        Ok(())
+    };
+
+    ensure!(pool.pages.try_lock(addr, Holder::Someone), "locked");
+    pool.hidden = Some(other);
+    ensure!(pool.free(put.slot)? == Ok(Freed::Deferred), "not deferred");
+    refused(&mut pool, "free")?;
+    pool.hidden = Some(other);
+    let released = pool.release(id, addr)??;
+    refused(&mut pool, "release")?;
+    ensure!(released.leaf == Some(id.leaf()), "{released:?}");
+    pool.gone(released)?;
+
+    let number = pool.grow()?;
+    let id = pool.reserve()?;
+    ensure!(id.leaf() == number, "not in the leaf that was added last");
+    pool.hidden = Some(other);
+    pool.unreserve(id)?;
+    refused(&mut pool, "unreserve")?;
+    ensure!(pool.pages.allocated() == 0, "a page leaks");
+    Ok(pool.books.verify(&pool.table)?)
 }

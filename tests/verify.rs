@@ -48,7 +48,7 @@ fn other() -> Books<[NodeBooks; 2]> {
     Books::new([NodeBooks::new(), NodeBooks::new()])
 }
 
-fn what(found: Result<(), Violation>) -> Option<Invariant> {
+fn invariant(found: Result<(), Violation>) -> Option<Invariant> {
     found.err().map(|violation| violation.invariant)
 }
 
@@ -56,7 +56,7 @@ fn what(found: Result<(), Violation>) -> Option<Invariant> {
 fn a_leaf_is_missing() -> Result<(), Trouble> {
     let (pool, _) = pool()?;
     ensure!(pool.table.remove(0), "no leaf");
-    let found = what(pool.books.verify(&pool.table));
+    let found = invariant(pool.books.verify(&pool.table));
     ensure!(found == Some(Invariant::Counter), "{found:?}");
     Ok(())
 }
@@ -72,7 +72,7 @@ fn leaves_are_swapped() -> Result<(), Trouble> {
                 .map_or(Some(1), |rest| (rest == 0).then_some(0))
         },
     };
-    let found = what(pool.books.verify(&swapped));
+    let found = invariant(pool.books.verify(&swapped));
     ensure!(found.is_some(), "nothing found");
     Ok(())
 }
@@ -84,7 +84,7 @@ fn a_leaf_is_seen_twice() -> Result<(), Trouble> {
         table: &pool.table,
         number: |number| Some(number & 1),
     };
-    let found = what(pool.books.verify(&twice));
+    let found = invariant(pool.books.verify(&twice));
     ensure!(found == Some(Invariant::Counter), "{found:?}");
     Ok(())
 }
@@ -93,7 +93,7 @@ fn a_leaf_is_seen_twice() -> Result<(), Trouble> {
 fn a_leaf_in_use_is_set_up_again() -> Result<(), Trouble> {
     let (mut pool, _) = pool()?;
     pool.books.add_leaf(&pool.table, 0)?;
-    let found = what(pool.books.verify(&pool.table));
+    let found = invariant(pool.books.verify(&pool.table));
     ensure!(found == Some(Invariant::OrphanSlot), "{found:?}");
     Ok(())
 }
@@ -106,7 +106,7 @@ fn another_pool_freed_the_zpage() -> Result<(), Trouble> {
     let mut other = other();
     let freed = other.free(&pool.table, owner, slot.index(), |_| false)?;
     // Left as `Empty`, on the other pool's deferred list.
-    let found = what(pool.books.verify(&pool.table));
+    let found = invariant(pool.books.verify(&pool.table));
     ensure!(found == Some(Invariant::Counter), "{freed:?}: {found:?}");
     let refused = pool.free(slot)?.err();
     ensure!(refused == Some(Error::BadHandle), "freed twice");
@@ -121,7 +121,7 @@ fn another_pool_moves_the_page() -> Result<(), Trouble> {
     let addr = some(addr, "page")?;
     // The lone page is `Moving` now, yet on the list of its node.
     let _ = other().begin_move(&pool.table, slot.desc(), addr, Nid(0))?;
-    let found = what(pool.books.verify(&pool.table));
+    let found = invariant(pool.books.verify(&pool.table));
     ensure!(found == Some(Invariant::Counter), "{found:?}");
     Ok(())
 }
@@ -155,8 +155,8 @@ fn another_pool_has_a_page_in_the_same_table() -> Result<(), Trouble> {
     let id = other.reserve(&pool.table)?;
     let _ = other.insert(&pool.table, id, addr, Nid(1), Len::new(100)?)?;
     let found = (
-        what(pool.books.verify(&pool.table)),
-        what(other.verify(&pool.table)),
+        invariant(pool.books.verify(&pool.table)),
+        invariant(other.verify(&pool.table)),
     );
     ensure!(found.0.is_some() && found.1.is_some(), "{found:?}");
     Ok(())

@@ -11,7 +11,7 @@ use super::node_set::NodeSet;
 use super::open_leaves::OpenLeaves;
 use super::table::Table;
 
-/// What a pool has in all.
+/// The sums over all nodes of a pool.
 pub(super) struct Totals {
     pub(super) pages: u64,
     pub(super) stored_bytes: u64,

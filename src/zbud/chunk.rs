@@ -8,7 +8,7 @@
 
 use super::error::LenError;
 
-/// Base-2 logarithm of [`PAGE_SIZE`]; the kernel glue asserts that it is the kernel's.
+/// Base-2 logarithm of [`PAGE_SIZE`]; the kernel module asserts that it is the kernel's.
 pub const PAGE_SHIFT: u32 = 12;
 /// Bytes in a page.
 pub const PAGE_SIZE: usize = 1 << PAGE_SHIFT;

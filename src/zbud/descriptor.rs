@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Descriptors: what the pool knows of one zbud page, outside of the page.
+//! Descriptors: the metadata of a zbud page, kept outside of the page.
 
 use super::chunk::{Buddy, Extent, Len, PerBuddy, NCHUNKS};
 use super::id::{DescId, Nid, PageAddr, Place, SlotId, SlotIndex};
@@ -131,7 +131,7 @@ impl Descriptor {
         slot
     }
 
-    /// Forgets a buddy whose slot was retired. Under the pool lock.
+    /// Clears a buddy whose slot was retired. Under the pool lock.
     #[inline]
     pub(super) fn clear(&self, buddy: Buddy) {
         self.len.of(buddy).store(0, Ordering::Relaxed);

@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What can go wrong in the core. The kernel glue turns these into errnos at
-//! one place (`drivers/zbud_movable/error.rs`).
+//! The errors of the core. The kernel module turns them into errnos in one place.
 
-/// Why an operation on the pool was refused. Nothing has changed in that case.
+/// Why an operation on the pool was refused. The operation has changed nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Error {
     /// The handle names no zpage.
     BadHandle,
-    /// The zpage is mapped by someone, or its pin count is at its limit.
+    /// The zpage is mapped, or its pin count is at its limit.
     Pinned,
     /// An unmap without a map.
     NotPinned,
-    /// The page was freed or moved since the caller looked.
+    /// The page was released or moved since the caller looked.
     Stale,
     /// No free descriptor: add a leaf and try again.
     NoDescriptor,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Where zpages and pages go: freeing a zpage, releasing its page at once or later.
+//! How zpages and pages leave the pool: freeing a zpage, and releasing its page at
+//! once or later.
 
 use super::books::{node_mut, Books};
 use super::chunk::NCHUNKS;

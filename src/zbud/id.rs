@@ -39,7 +39,7 @@ impl PageAddr {
 const LEAF_SHIFT: u32 = 7;
 const OFFSET_MASK: u32 = (1 << LEAF_SHIFT) - 1;
 
-/// Names a descriptor: the number of its leaf and its place in the leaf.
+/// Names a descriptor: the number of its leaf and its offset in the leaf.
 ///
 /// # Invariants
 ///
@@ -69,7 +69,7 @@ impl DescId {
         self.0 >> LEAF_SHIFT
     }
 
-    /// The descriptor's place in its leaf.
+    /// The descriptor's offset in its leaf.
     #[inline]
     pub fn offset(self) -> usize {
         // CAST: seven bits.
@@ -82,7 +82,7 @@ impl DescId {
         self.0
     }
 
-    /// The inverse of [`DescId::raw`]; `None` for what cannot be a name.
+    /// The inverse of [`DescId::raw`]; `None` for a number that is no name.
     #[inline]
     pub fn from_raw(raw: u32) -> Option<Self> {
         (raw >> 31 == 0).then_some(Self(raw))
@@ -113,7 +113,7 @@ impl SlotId {
         Self((desc.0 << 1) | index as u32)
     }
 
-    /// The descriptor it lives in.
+    /// The descriptor it lives in, its owner.
     #[inline]
     pub fn desc(self) -> DescId {
         // INVARIANT: 31 bits are left.

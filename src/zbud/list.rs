@@ -85,7 +85,8 @@ impl Links {
         name(self.next()).is_none() && name(self.prev()).is_none()
     }
 
-    /// Looks up what the removal of this entry needs.
+    /// Looks up what the removal of this entry needs. Inlined, as the result would
+    /// otherwise be returned through memory on hot paths.
     ///
     /// # Errors
     ///
@@ -129,7 +130,7 @@ impl List {
         self.first().is_none()
     }
 
-    /// Looks up what a push needs.
+    /// Looks up what a push needs. Inlined for the same reason.
     ///
     /// # Errors
     ///

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! loom's atomics, with two things that loom 0.7 leaves to its users.
+//! loom's atomics, with two additions that loom 0.7 leaves to its users.
 //!
 //! It remembers one last access for each atomic, so a thread that loads
 //! before it exchanges (as all slot operations do) hides its race with the
@@ -9,7 +9,7 @@
 //! happens-before edge, but any two of them conflict: loom explores both
 //! orders.
 //!
-//! And two threads that wait can take turns for ever; after some turns no
+//! Also, two threads that wait can take turns for ever; after some turns no
 //! further alternatives are explored.
 
 use core::cell::Cell;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Mapping a zpage, and who has it mapped: from the slot to the bytes.
+//! Mapping a zpage: from its slot to its bytes.
 
 use super::chunk::{Buddy, Len};
 use super::descriptor::Descriptor;

@@ -2,31 +2,43 @@
 
 //! A zbud-style pool whose pages can move: "a page table for compressed pages".
 //!
-//! As in zbud, a *zbud page* is one host page that holds at most two compressed
-//! pages (*zpages*): buddy [`Buddy::First`] is left-justified, buddy
-//! [`Buddy::Last`] right-justified, so that all free space of a page with one
-//! zpage is one piece. Other than in zbud, a handle does not name an address:
+//! As in zbud, a *zbud page* is one page that holds at most two compressed pages
+//! (*zpages*): buddy [`Buddy::First`] is left-justified, buddy [`Buddy::Last`]
+//! right-justified, so that all free space of a page with one zpage is one piece.
+//! Unlike in zbud, a handle does not name an address:
 //!
-//! | virtual memory                | here                                          |
-//! | ----------------------------- | --------------------------------------------- |
+//! | virtual memory                | here                                           |
+//! | ----------------------------- | ---------------------------------------------- |
 //! | virtual address               | handle: names a [`Slot`]                       |
 //! | PTE                           | [`Slot`]: where the zpage is, its pins, FROZEN |
-//! | struct page, its reverse map  | [`Descriptor`]                                |
-//! | page-table page               | [`Leaf`]: one host page of descriptors        |
-//! | mapcount, GUP pins            | pins in the slot                              |
-//! | migration entry               | FROZEN: who maps waits until the move is over |
+//! | struct page, its reverse map  | [`Descriptor`]                                 |
+//! | page-table page               | [`Leaf`]: one page of descriptors              |
+//! | mapcount, GUP pins            | pins in the slot                               |
+//! | migration entry               | FROZEN: a caller that maps waits for the move  |
 //!
-//! Nothing in here knows a kernel: host pages are opaque [`Frame`]s, memory for
-//! descriptors comes from a [`Table`], and whoever owns a [`Lists`] serialises
-//! access to it with a lock of its own, "L" below and in
-//! Documentation/internals.rst. The same files are built by cargo for the tests
-//! and by kbuild into the module.
+//! The states of a descriptor are listed at [`State`], those of a slot at [`Slot`].
+//!
+//! The core knows no kernel: pages are opaque [`PageAddr`]s, memory for descriptors
+//! comes from a [`Table`], and the owner of the [`Books`] serialises access to them
+//! with its *pool lock* (Documentation/internals.rst). cargo builds the same files
+//! for the tests as kbuild for the module.
 //!
 //! # Locking
 //!
-//! L (one per pool) protects [`Lists`] and all of a [`Descriptor`] except the
-//! pins and FROZEN bits of its slots. Without L, and only by someone for whom
-//! the zpage cannot be freed meanwhile: [`Descriptor::map`], [`Slot::unpin`].
+//! The pool lock (one per pool) protects the [`Books`] and all of a [`Descriptor`]
+//! except the pins of its slots. Two operations need no lock, but a caller that
+//! ensures that the zpage is not freed meanwhile: [`Descriptor::map`] and
+//! [`Slot::unpin`].
+//!
+//! # Files
+//!
+//! A file uses only files that come before it here:
+//!
+//! - `error`, `primitive` (`loom_atomics`), `state`, `chunk`, `id`, `node_set`, `remap`;
+//! - `list`, `slot`, `descriptor`, `leaf`, `table`: what a pool is made of;
+//! - `cursor`, `mapped`: to find descriptors and bytes;
+//! - `node_books`, `open_leaves`, `books`: what is where;
+//! - `pairing`, `freeing`, `moving`, `verify`: what is done with it.
 
 #![forbid(unsafe_code)]
 

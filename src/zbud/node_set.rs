@@ -7,8 +7,8 @@ use super::id::Nid;
 const WORD_BITS: usize = u64::BITS as usize;
 const WORDS: usize = 16;
 
-/// Node ids in a [`NodeSet`] are below this: what the largest kernels are built
-/// for (CONFIG_NODES_SHIFT=10).
+/// Node ids in a [`NodeSet`] are below this, as in the largest kernel configuration
+/// (CONFIG_NODES_SHIFT=10).
 pub const MAX_NODES: usize = WORDS * WORD_BITS;
 
 /// A set of nodes, laid out as the kernel's `nodemask_t` on 64-bit machines.
@@ -30,7 +30,7 @@ impl NodeSet {
         &self.0
     }
 
-    /// The same, to be filled in.
+    /// The same, to be written.
     pub fn words_mut(&mut self) -> &mut [u64; WORDS] {
         &mut self.0
     }

@@ -74,7 +74,8 @@ impl OpenLeaves {
         Ok((id, desc))
     }
 
-    /// Looks up what the release of a descriptor in use needs.
+    /// Looks up what the release of a descriptor in use needs. Inlined, as the result
+    /// would otherwise be returned through memory on hot paths.
     ///
     /// # Errors
     ///

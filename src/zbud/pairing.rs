@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Where zpages come from: a free descriptor, a new page, a place beside another.
+//! How zpages come into the pool: beside another one, or in a new page, for which a
+//! descriptor is reserved first.
 
 use super::books::{node_mut, Books};
 use super::chunk::{Buddy, Len, NCHUNKS};

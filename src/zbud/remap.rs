@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Which node's pages go to which node, and in what order: the meaning that
-//! migrate_pages(2) gives to two sets of nodes (`do_migrate_pages` in
-//! mm/mempolicy.c, 6.12).
+//! Maps from nodes to nodes, with the meaning that migrate_pages(2) gives to two
+//! sets of nodes (`do_migrate_pages` in mm/mempolicy.c, 6.12).
 
 use super::id::Nid;
 use super::node_set::NodeSet;
@@ -39,8 +38,8 @@ impl Remap {
     }
 
     /// The same for a change of the allowed nodes from `old` to `new`, as
-    /// cpuset.memory_migrate does; and what is on other nodes of `all` goes to
-    /// `new`, too, so that all pages are there in the end.
+    /// cpuset.memory_migrate does it. Pages on other nodes of `all` go to `new`, too,
+    /// so that all pages are there in the end.
     pub fn allowed(old: NodeSet, new: NodeSet, all: &NodeSet) -> Self {
         Self {
             from: old,
@@ -60,8 +59,8 @@ impl Remap {
         (to != nid).then_some(to)
     }
 
-    /// What is to be done, in an order that moves no page twice: pages leave a
-    /// node before others come to it.
+    /// The steps, in an order that moves no page twice: pages leave a node before
+    /// others come to it.
     ///
     /// Only sets of the same size have nodes that do both, and for these the map
     /// is increasing. So if pages of a go up to b and those of b go to c, c is

@@ -14,20 +14,21 @@ const PIN: u64 = 1 << 35;
 
 /// One 64-bit word: place (bits 0 to 31), FROZEN, LIVE, HOME, pin count.
 ///
-/// | state    | word                         | who leaves it                        |
-/// | -------- | ---------------------------- | ------------------------------------ |
-/// | free     | 0                            | `publish`, under the pool lock                   |
-/// | live     | LIVE, pins 0                 | `pin`; `freeze`, `retire` under the pool lock    |
-/// | pinned   | LIVE, pins > 0               | `unpin`                              |
-/// | frozen   | LIVE, FROZEN, pins 0         | `thaw`, `retire`, under the pool lock            |
+/// | state  | word                 | leaves it by                                  |
+/// | ------ | -------------------- | --------------------------------------------- |
+/// | free   | 0                    | `publish`, under the pool lock                |
+/// | live   | LIVE, pins 0         | `pin`; `freeze`, `retire` under the pool lock |
+/// | pinned | LIVE, pins > 0       | `unpin`                                       |
+/// | frozen | LIVE, FROZEN, pins 0 | `thaw`, `retire`, under the pool lock         |
 ///
-/// HOME says that the zpage's page is described by the descriptor the slot
-/// lives in, which spares `map` a look into the table. Only re-pairing, which
-/// moves a zpage beside another, makes it otherwise.
+/// HOME says that the descriptor of the zpage's page is the slot's owner, the one
+/// that the slot lives in, which spares `map` a look into the table. Only re-pairing,
+/// which moves a zpage beside another, makes it otherwise.
 ///
 /// # Invariants
 ///
-/// FROZEN implies LIVE and no pins. All but the pin count changes only under the pool lock.
+/// FROZEN implies LIVE and no pins. Everything but the pin count changes only under
+/// the pool lock.
 pub struct Slot(AtomicU64);
 
 /// A loaded slot word.
@@ -57,7 +58,7 @@ impl Word {
 
     #[inline]
     pub(super) fn place(self) -> Place {
-        // CAST: the place is the low half.
+        // CAST: the place is the low 32 bits.
         Place::from_raw(self.0 as u32)
     }
 }
@@ -113,12 +114,12 @@ impl Slot {
         Ok(())
     }
 
-    /// Counts one more user of the zpage's bytes; while the zpage is frozen,
+    /// Counts one more user of the zpage's bytes. While the zpage is frozen, this
     /// waits until it is thawed. Without the pool lock.
     ///
-    /// The wait is bounded by one page copy: a mover keeps preemption off from
-    /// freeze to thaw. Must not be called by the mover itself, nor from an
-    /// interrupt, which could have hit the mover.
+    /// The wait is bounded by one page copy: a mover disables preemption from
+    /// freeze to thaw. Neither the mover itself may call this, nor an interrupt
+    /// handler, which may have interrupted the mover.
     ///
     /// # Errors
     ///
@@ -155,7 +156,7 @@ impl Slot {
     #[inline]
     pub fn unpin(&self) -> Result<(), Error> {
         // Release: pairs with `freeze` and `retire`, so that what the user wrote
-        // is copied, and nothing is read after the page went.
+        // is copied, and nothing is read after the page was released.
         let before = self.0.fetch_sub(PIN, Ordering::Release);
         if before < PIN {
             self.0.fetch_add(PIN, Ordering::Relaxed);
@@ -164,7 +165,8 @@ impl Slot {
         Ok(())
     }
 
-    /// Stops new pins, if there is none. Under the pool lock.
+    /// Freezes the zpage, which stops new pins, unless it is pinned. Under the pool
+    /// lock.
     #[inline]
     pub(super) fn freeze(&self) -> bool {
         let word = self.word();
@@ -183,7 +185,7 @@ impl Slot {
             .is_ok()
     }
 
-    /// Lets pins in again. Under the pool lock, by the one that froze it.
+    /// Allows pins again. Under the pool lock, by the mover that froze the zpage.
     #[inline]
     pub(super) fn thaw(&self) {
         // Release: the page address written before is published to `pin`. A plain

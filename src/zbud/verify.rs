@@ -17,23 +17,23 @@ use super::table::{DescriptorEntries, Table};
 /// Which invariant does not hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Invariant {
-    /// The state is none that exists.
+    /// There is no such state.
     State,
     /// A descriptor in use has no page, or a free one has.
     Page,
-    /// The node is none the pool was made for.
+    /// The pool was not made for such a node.
     Node,
-    /// The number of zpages does not go with the state.
+    /// The number of zpages does not fit the state.
     Zpages,
     /// The zpages overlap.
     Overlap,
     /// Reverse map and slot do not point at each other.
     Rmap,
-    /// A slot is live that no reverse map names.
+    /// No reverse map names a live slot.
     OrphanSlot,
-    /// A slot is frozen though nobody moves its page, or not though someone does.
+    /// A slot is frozen though its page is not being moved, or the reverse.
     Frozen,
-    /// A list holds what it should not, or is not linked both ways.
+    /// A list has a wrong entry, or is not linked both ways.
     List,
     /// The bitmap of non-empty lists is wrong.
     Bitmap,
@@ -70,7 +70,7 @@ fn check(holds: bool, violation: Violation) -> Result<(), Violation> {
     holds.then_some(()).ok_or(violation)
 }
 
-/// Invariant is counted on the way, to be compared with the counters.
+/// Counts made on the way, to be compared with the counters.
 #[derive(Default)]
 struct Count {
     pages: u64,
@@ -83,7 +83,7 @@ struct Count {
 }
 
 impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
-    /// Checks the whole pool. Under L; its time grows with the size of the pool.
+    /// Checks the whole pool. The time this takes grows with the size of the pool.
     ///
     /// # Errors
     ///

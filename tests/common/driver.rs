@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Does actions to a pool and to the reference, and compares what they say.
+//! Does actions to a pool and to the reference, and compares the two.
 
 use super::pages::Holder;
 use super::pool::{Pool, Put};
@@ -64,17 +64,17 @@ pub enum Action {
     Hold {
         k: usize,
     },
-    /// Lets the k-th lock so taken go.
+    /// Drops the k-th of these locks.
     Unhold {
         k: usize,
     },
-    /// The worker, first half: looks for a page of which it will want the lock.
+    /// The worker, first part: looks for a page whose lock it will take.
     Look,
-    /// The worker, second half.
+    /// The worker, second part.
     Work {
         k: usize,
     },
-    /// A leaf that nobody waits for.
+    /// Adds a leaf that nobody waits for.
     Grow,
     /// Reserves a descriptor.
     Reserve,
@@ -84,7 +84,7 @@ pub enum Action {
         len: usize,
         nid: u16,
     },
-    /// Gives the k-th of those back.
+    /// Releases the k-th of those.
     Unreserve {
         k: usize,
     },
@@ -92,7 +92,7 @@ pub enum Action {
     Allow {
         nodes: u8,
     },
-    /// Looks for all pages of a node, as one who wants to move them does.
+    /// Looks for all pages of a node, as a request to move them does.
     Walk {
         nid: u16,
     },
@@ -100,7 +100,7 @@ pub enum Action {
     Hide {
         k: usize,
     },
-    /// Everything that must be refused, with the k-th of everything.
+    /// Every operation that must be refused, each with the k-th object there is.
     Misuse {
         k: usize,
     },
@@ -125,7 +125,7 @@ pub struct World {
     /// Leaves added though none was needed.
     spare: usize,
     seed: u8,
-    /// What happened, so that a test that never gets there fails.
+    /// Events, so that a test that never gets there fails.
     pub reached: BTreeSet<&'static str>,
 }
 
@@ -189,7 +189,7 @@ impl World {
         let leaves = self.pool.table.present().count();
         self.act(action)?;
         if self.pool.table.present().count() < leaves {
-            self.reached.insert("a leaf was given back");
+            self.reached.insert("a leaf was released");
         }
         self.reference.compare(&self.pool)
     }
@@ -378,7 +378,7 @@ impl World {
             before == self.pool.picture(),
             "a refused free did something"
         );
-        self.reached.insert("a free found a mapping");
+        self.reached.insert("a free found a mapped zpage");
         Ok(())
     }
 
@@ -409,7 +409,7 @@ impl World {
                 let locked = self.pool.pages.try_lock(src, Holder::Mover);
                 ensure!(locked, "{src:?} is locked");
             }
-            // Who had the lock was the mover all the time.
+            // It was the mover that had the lock.
             Some(Holder::Someone) => {
                 self.held.retain(|&held| held != src);
                 self.pool.pages.hand_over(src, Holder::Mover)?;
@@ -452,7 +452,7 @@ impl World {
                 );
                 self.pool.pages.unlock(src)?;
                 self.reached.insert(if pinned {
-                    "a move found a mapping"
+                    "a move found a mapped zpage"
                 } else {
                     "a move found a page without zpages"
                 });
@@ -514,7 +514,7 @@ impl World {
                 ensure!(waits && released.page == addr, "{addr:?} did not wait");
                 self.reference.pages.remove(&addr.address());
                 self.pool.gone(released)?;
-                self.reached.insert("the worker gave a page back");
+                self.reached.insert("the worker released a page");
             }
             Err(error) => {
                 ensure!(!waits && error == Error::Stale, "the worker got {error:?}");
@@ -525,7 +525,7 @@ impl World {
         self.pool.pages.put(addr)
     }
 
-    /// What must be refused and change nothing.
+    /// Operations that must be refused and change nothing.
     fn misuse(&mut self, k: usize) -> Result<(), Trouble> {
         let before = self.pool.picture();
         let pool = &mut self.pool;
@@ -590,8 +590,8 @@ impl World {
             }
         }
         let mut unused = self.pool.free_slots();
-        if let Some((id, half)) = pick(&mut unused, k) {
-            seen.extend(self.misuse_slot(id, half)?);
+        if let Some((id, index)) = pick(&mut unused, k) {
+            seen.extend(self.misuse_slot(id, index)?);
         }
         let wrong = seen.iter().find(|(seen, wanted)| *seen != Some(*wanted));
         ensure!(wrong.is_none(), "misuse said {wrong:?}");
@@ -602,15 +602,15 @@ impl World {
     fn misuse_slot(
         &mut self,
         id: DescId,
-        half: SlotIndex,
+        index: SlotIndex,
     ) -> Result<[(Option<Error>, Error); 3], Trouble> {
         let pool = &mut self.pool;
         let owner = pool.table.descriptor(id)?;
-        let free = pool.books.free(&pool.table, owner, half, |_| true);
+        let free = pool.books.free(&pool.table, owner, index, |_| true);
         Ok([
             (free.err(), Error::BadHandle),
-            (owner.map(&pool.table, half).err(), Error::BadHandle),
-            (owner.slot(half).unpin().err(), Error::NotPinned),
+            (owner.map(&pool.table, index).err(), Error::BadHandle),
+            (owner.slot(index).unpin().err(), Error::NotPinned),
         ])
     }
 

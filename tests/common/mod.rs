@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the tests of the core share: doubles of what the kernel glue provides.
+//! Shared by the tests of the core: doubles of the parts of the kernel module.
 //!
-//! - [`table`]: leaves that can be taken away, so that a use after that shows;
+//! - [`table`]: leaves that can be removed, so that a use after that shows;
 //! - [`pages`]: pages with bytes, a node, references and a page lock;
 //! - [`pool`]: all of it together, used as the glue uses it;
 //! - [`reference`]: what a pool must do, written down naively;

@@ -20,13 +20,13 @@ use zbud_movable_core::zbud::{
     Table, PAGE_SIZE,
 };
 
-/// What a page holds that is not the pool's (any more).
+/// The contents of a page that is not the pool's (any more).
 pub const POISON: u32 = 0xa5a5;
 
 /// Turns a thread may wait before alternatives are no longer explored.
 const TURNS: u32 = 3;
 
-/// The page lock, "P". Not loom's mutex: that one blocks whoever is about to
+/// The page lock. Not loom's mutex: that one blocks a thread that is about to
 /// *try* it (loom 0.7.2), and sees a deadlock where there is none.
 pub struct PageLock(AtomicBool);
 
@@ -93,10 +93,10 @@ pub struct Page {
     /// Its lock.
     pub lock: PageLock,
     cells: [Bytes; 2],
-    /// How often the pool took the page and gave it up; not loom's, so that
+    /// How often the page was added to the pool and released; not loom's, so that
     /// counting is no step of its own.
-    taken: AtomicUsize,
-    given_up: AtomicUsize,
+    added: AtomicUsize,
+    releases: AtomicUsize,
 }
 
 impl Page {
@@ -110,12 +110,12 @@ impl Page {
         }
     }
 
-    /// What the host does with a page that is given back.
-    fn give_up(&self) {
+    /// What mm does with a page that leaves the pool.
+    fn release(&self) {
         for cell in &self.cells {
             cell.store(POISON);
         }
-        self.given_up.fetch_add(1, SeqCst);
+        self.releases.fetch_add(1, SeqCst);
     }
 }
 
@@ -123,9 +123,9 @@ impl Page {
 pub struct World {
     /// Its leaves.
     pub table: Leaves,
-    /// What L protects, and L.
+    /// The books, and the pool lock.
     pub books: Mutex<Books<[NodeBooks; 2]>>,
-    /// The host's pages.
+    /// All pages.
     pub pages: Vec<Page>,
 }
 
@@ -181,8 +181,8 @@ impl World {
                 .map(|_| Page {
                     lock: PageLock(AtomicBool::new(false)),
                     cells: [Bytes::new(), Bytes::new()],
-                    taken: AtomicUsize::new(0),
-                    given_up: AtomicUsize::new(0),
+                    added: AtomicUsize::new(0),
+                    releases: AtomicUsize::new(0),
                 })
                 .collect(),
         };
@@ -212,15 +212,15 @@ impl World {
 
     /// Puts a new zpage into a page of its own.
     pub fn insert(&self, page: usize, value: u32) -> Result<SlotId, Trouble> {
-        let host = self.page(page)?;
-        let _p = host.lock.lock();
+        let its = self.page(page)?;
+        let _lock = its.lock.lock();
         let (addr, len) = (Self::addr(page)?, half_page()?);
         let slot = {
             let mut books = lock(&self.books);
             let id = books.reserve(&self.table)?;
             books.insert(&self.table, id, addr, nid(page), len)?.slot
         };
-        host.taken.fetch_add(1, SeqCst);
+        its.added.fetch_add(1, SeqCst);
         self.write(slot, value)?;
         Ok(slot)
     }
@@ -241,9 +241,9 @@ impl World {
     /// Maps, does something with the bytes, unmaps.
     fn with<R>(&self, slot: SlotId, act: impl FnOnce(&Bytes) -> R) -> Result<R, Trouble> {
         let owner = self.owner(slot)?;
-        let mapping = owner.map(&self.table, slot.index())?;
-        let last = mapping.address % PAGE_SIZE != 0;
-        let result = act(self.page_of(mapping.address)?.cell(last));
+        let mapped = owner.map(&self.table, slot.index())?;
+        let last = mapped.address % PAGE_SIZE != 0;
+        let result = act(self.page_of(mapped.address)?.cell(last));
         owner.slot(slot.index()).unpin()?;
         Ok(result)
     }
@@ -259,7 +259,7 @@ impl World {
     }
 
     fn gone(&self, released: Released) -> Result<(), Trouble> {
-        self.page_of(released.page.address())?.give_up();
+        self.page_of(released.page.address())?.release();
         Ok(())
     }
 
@@ -281,8 +281,8 @@ impl World {
         }
         let finished =
             lock(&self.books).finish_move(&self.table, id, Self::addr(dst)?, nid(dst))?;
-        to.taken.fetch_add(1, SeqCst);
-        from.give_up();
+        to.added.fetch_add(1, SeqCst);
+        from.release();
         Ok(match finished.emptied {
             false => Moved::Yes,
             true => Moved::Emptied,
@@ -322,8 +322,8 @@ impl World {
         Ok(freed)
     }
 
-    /// The worker: takes the next page that waits, if any, and gives it back
-    /// once it has its lock. Says whether it gave one back.
+    /// The worker: looks for the next page that waits, if any, and releases it once it
+    /// has the page lock. Returns whether it released one.
     pub fn work(&self) -> Result<bool, Trouble> {
         let next = lock(&self.books).deferred(&self.table);
         match next {
@@ -332,13 +332,13 @@ impl World {
         }
     }
 
-    /// The second half of the worker.
+    /// The second part of the worker.
     pub fn release(&self, id: DescId, addr: PageAddr) -> Result<bool, Trouble> {
-        let _p = self.page_of(addr.address())?.lock.lock();
+        let _lock = self.page_of(addr.address())?.lock.lock();
         let released = lock(&self.books).release(&self.table, id, addr);
         match released {
             Ok(released) => {
-                ensure!(released.page == addr, "gave up another page");
+                ensure!(released.page == addr, "released another page");
                 self.gone(released)?;
                 Ok(true)
             }
@@ -348,7 +348,7 @@ impl World {
     }
 
     /// The end of a run: the worker finishes, all is consistent, and this many
-    /// pages are the pool's, as it counts them and as the host does.
+    /// pages are the pool's, as it counts them and as the pages do.
     pub fn settle(&self, pages: usize) -> Result<(), Trouble> {
         while self.work()? {}
         let books = lock(&self.books);
@@ -358,24 +358,24 @@ impl World {
         let sum = |count: fn(&Page) -> &AtomicUsize| -> usize {
             self.pages.iter().map(|page| count(page).load(SeqCst)).sum()
         };
-        let (taken, given_up) = (sum(|page| &page.taken), sum(|page| &page.given_up));
+        let (added, releases) = (sum(|page| &page.added), sum(|page| &page.releases));
         ensure!(
-            taken == given_up + pages,
-            "{taken} pages taken, {given_up} given up, {pages} should be there"
+            added == releases + pages,
+            "{added} pages added, {releases} released, {pages} should be there"
         );
         let once = self.pages.iter().all(|page| {
             let left = page
-                .taken
+                .added
                 .load(SeqCst)
-                .checked_sub(page.given_up.load(SeqCst));
+                .checked_sub(page.releases.load(SeqCst));
             left.is_some_and(|left| left <= 1)
         });
-        ensure!(once, "a page was given up twice, or taken twice");
+        ensure!(once, "a page was released twice, or added twice");
         Ok(())
     }
 }
 
-/// What the runs of one model came to, so that a model that never reaches what
+/// The outcomes of the runs of one model, so that a model that never reaches what
 /// it is about fails. Not loom's: it lasts over all runs.
 #[derive(Default)]
 pub struct Seen(std::sync::Mutex<std::collections::BTreeMap<String, usize>>);

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Pages pages: bytes, a node, references and a page lock.
+//! Pages: bytes, a node, references and a page lock.
 
 use super::{some, Trouble};
 use crate::ensure;
 use std::collections::BTreeMap;
 use zbud_movable_core::zbud::{Extent, Nid, PageAddr, PAGE_SIZE};
 
-/// What a page holds that nobody has written, or that the pool gave up.
+/// The contents of a page that nobody has written, or that the pool released.
 pub const POISON: u8 = 0xa5;
 
-/// Who has a page lock.
+/// The holder of a page lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Holder {
     /// Someone in the kernel, compaction for example.
@@ -28,7 +28,7 @@ struct Page {
     references: u32,
 }
 
-/// All pool pages. Addresses are made up; a page that is freed is the next to
+/// All pages. Addresses are made up; a page that is freed is the next to
 /// be handed out, so that what should have been forgotten is met again.
 #[derive(Default)]
 pub struct Pages {
@@ -85,11 +85,11 @@ impl Pages {
         Ok(())
     }
 
-    /// What the pool does with a page it gives up, under the page lock: the
+    /// What the pool does with a page that it releases, under the page lock: the
     /// bytes may be anything now, the pool's reference goes.
-    pub fn give_up(&mut self, addr: PageAddr) -> Result<(), Trouble> {
+    pub fn release(&mut self, addr: PageAddr) -> Result<(), Trouble> {
         let page = self.page(addr)?;
-        ensure!(page.lock.is_some(), "{addr:?} was given up without lock");
+        ensure!(page.lock.is_some(), "{addr:?} was released without lock");
         page.bytes.fill(POISON);
         page.references -= 1;
         ensure!(page.references != 0, "{addr:?} was freed while locked");
@@ -124,7 +124,7 @@ impl Pages {
         self.put(addr)
     }
 
-    /// Who has the page lock.
+    /// The holder of the page lock.
     pub fn holder(&self, addr: PageAddr) -> Option<Holder> {
         self.pages.get(&addr.address())?.lock
     }

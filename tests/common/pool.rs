@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The pool as the kernel glue makes it: books, table and host together.
+//! The pool as the kernel module makes it: books, table and pages together.
 
 use super::pages::{Holder, Pages};
 use super::table::Leaves;
@@ -22,7 +22,7 @@ pub struct Put {
     pub joined: bool,
 }
 
-/// What all descriptors say, for "nothing has changed".
+/// All that the descriptors and counters say, for "nothing has changed".
 pub type Picture = (
     Vec<(
         DescId,
@@ -41,9 +41,9 @@ pub type Picture = (
 pub struct Pool {
     /// Its leaves.
     pub table: Leaves,
-    /// What L protects.
+    /// Its books.
     pub books: Books<Vec<NodeBooks>>,
-    /// The host's pages.
+    /// All pages.
     pub pages: Pages,
     /// A leaf that the table does not show to the next operation.
     pub hidden: Option<u32>,
@@ -163,7 +163,7 @@ impl Pool {
         })
     }
 
-    /// Gives it back.
+    /// Releases it.
     pub fn unreserve(&mut self, id: DescId) -> Result<(), Trouble> {
         let leaf = self.attempt("unreserve", |books, table| books.unreserve(table, id))??;
         self.leaf_gone(leaf)
@@ -179,21 +179,21 @@ impl Pool {
         self.owner(slot)?.slot(slot.index()).unpin()
     }
 
-    /// Writes to a zpage through a mapping of it.
+    /// Maps a zpage and writes to it.
     pub fn write(&mut self, slot: SlotId, bytes: &[u8]) -> Result<(), Trouble> {
-        let mapping = self.map(slot)?;
-        ensure!(mapping.len.bytes() == bytes.len(), "mapped another length");
-        self.pages.write(mapping.address, bytes)?;
+        let mapped = self.map(slot)?;
+        ensure!(mapped.len.bytes() == bytes.len(), "mapped another length");
+        self.pages.write(mapped.address, bytes)?;
         Ok(self.unmap(slot)?)
     }
 
-    /// Whether a mapping of a zpage shows these bytes.
+    /// Whether a zpage has these bytes.
     pub fn holds(&self, slot: SlotId, bytes: &[u8]) -> Result<bool, Error> {
-        let mapping = self.map(slot)?;
-        let holds = mapping.len.bytes() == bytes.len()
+        let mapped = self.map(slot)?;
+        let holds = mapped.len.bytes() == bytes.len()
             && self
                 .pages
-                .bytes(mapping.address)
+                .bytes(mapped.address)
                 .is_some_and(|page| page.starts_with(bytes));
         self.unmap(slot)?;
         Ok(holds)
@@ -232,10 +232,10 @@ impl Pool {
         self.attempt("release", |books, table| books.release(table, id, addr))
     }
 
-    /// Gives back a page whose lock is held, and drops the lock.
+    /// Lets a released page go, whose lock is held, and drops the lock.
     pub fn gone(&mut self, released: Released) -> Result<(), Trouble> {
         self.leaf_gone(released.leaf)?;
-        self.pages.give_up(released.page)?;
+        self.pages.release(released.page)?;
         self.pages.unlock(released.page)
     }
 
@@ -245,7 +245,7 @@ impl Pool {
             let mut cursor = Cursor::at_leaf(number);
             let mut left = std::iter::from_fn(|| cursor.next_in_leaf(&self.table));
             let used = left.any(|(_, desc)| desc.state() != Some(State::Free));
-            ensure!(!used, "leaf {number} was given back while in use");
+            ensure!(!used, "leaf {number} was released while in use");
             ensure!(self.table.remove(number), "no leaf {number}");
         }
         Ok(())
@@ -286,7 +286,7 @@ impl Pool {
         let finished = self.attempt("finish_move", |books, table| {
             books.finish_move(table, id, dst, nid)
         })??;
-        self.pages.give_up(src)?;
+        self.pages.release(src)?;
         self.pages.unlock(src)?;
         self.pages.unlock(dst)?;
         Ok(finished)
@@ -346,8 +346,8 @@ impl Pool {
             .map(|slot| (slot.desc().raw(), slot.index() as u8))
             .collect();
         all()
-            .flat_map(|(id, _)| SlotIndex::BOTH.map(|half| (id, half)))
-            .filter(|&(id, half)| !used.contains(&(id.raw(), half as u8)))
+            .flat_map(|(id, _)| SlotIndex::BOTH.map(|index| (id, index)))
+            .filter(|&(id, index)| !used.contains(&(id.raw(), index as u8)))
             .collect()
     }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a pool must do, written down naively, to compare the real one with.
+//! A naive pool, to compare the real one with.
 
 use super::pool::{Pool, Put};
 use super::{some, Trouble};
@@ -16,9 +16,9 @@ use zbud_movable_core::zbud::{
 pub struct Zpage {
     /// Its handle.
     pub slot: SlotId,
-    /// What was stored.
+    /// The bytes that were stored.
     pub bytes: Vec<u8>,
-    /// What each map that was not undone said.
+    /// The results of the maps that were not undone.
     pub pins: Vec<MappedZpage>,
     /// The page it is in.
     pub addr: PageAddr,
@@ -68,7 +68,7 @@ impl Page {
         }
     }
 
-    /// Whether it waits for its page lock to be given back.
+    /// Whether it waits for its page lock to be released.
     pub fn empty(&self) -> bool {
         !self.moving && self.zpages().count() == 0
     }
@@ -96,7 +96,7 @@ pub struct Reference {
 }
 
 impl Reference {
-    /// The page at a addr.
+    /// The page at an address.
     pub fn page(&mut self, addr: PageAddr) -> Result<&mut Page, Trouble> {
         some(self.pages.get_mut(&addr.address()), "such page")
     }
@@ -226,7 +226,7 @@ impl Reference {
             .any(|zpage| !zpage.pins.is_empty())
     }
 
-    /// What of a page must be copied.
+    /// The pieces of a page that must be copied.
     pub fn extents(&self, page: &Page) -> Result<Vec<(usize, usize)>, Trouble> {
         page.zpages()
             .map(|key| {
@@ -269,18 +269,18 @@ impl Reference {
             if some(moving, "page of a zpage")?.moving {
                 continue; // Its owner would wait.
             }
-            let mapping = pool.map(zpage.slot)?;
+            let mapped = pool.map(zpage.slot)?;
             pool.unmap(zpage.slot)?;
             ensure!(
-                mapping.address == zpage.addr.address() + zpage.offset()
-                    && zpage.pins.iter().all(|&pin| pin == mapping),
-                "{:?} is mapped at {mapping:?}",
+                mapped.address == zpage.addr.address() + zpage.offset()
+                    && zpage.pins.iter().all(|&pin| pin == mapped),
+                "{:?} is mapped at {mapped:?}",
                 zpage.slot
             );
-            let intact = mapping.len.bytes() == zpage.bytes.len()
+            let intact = mapped.len.bytes() == zpage.bytes.len()
                 && pool
                     .pages
-                    .bytes(mapping.address)
+                    .bytes(mapped.address)
                     .is_some_and(|page| page.starts_with(&zpage.bytes));
             ensure!(intact, "the bytes of {:?} have changed", zpage.slot);
         }

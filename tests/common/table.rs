@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::OnceLock;
 use zbud_movable_core::zbud::{Cursor, DescId, Descriptor, Leaf, Table};
 
-/// A table whose leaves are never freed but can be taken away: then `leaf` does
-/// not know the number any more, and whoever still uses it shows as an error.
+/// A table whose leaves are never freed but can be removed: then `leaf` does not
+/// know the number any more, and a use of the leaf shows as an error.
 /// A number can be used again, for another leaf.
 pub struct Leaves {
     arena: Vec<OnceLock<Box<Leaf>>>,
@@ -30,7 +30,7 @@ impl Leaves {
     }
 
     /// Puts a new leaf under the lowest number that is free. The caller adds it
-    /// to its lists.
+    /// to its books.
     pub fn grow(&self) -> Option<u32> {
         let (number, entry) = self
             .numbers
@@ -43,7 +43,7 @@ impl Leaves {
         u32::try_from(number).ok()
     }
 
-    /// Takes a leaf away; false when there is none.
+    /// Removes a leaf; false when there is none.
     pub fn remove(&self, number: u32) -> bool {
         usize::try_from(number)
             .ok()

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Each invariant is broken by hand, and the validator names it. Invariant takes more than
-//! one pool is in tests/verify.rs.
+//! Each invariant is broken by hand, and the validator names it. The tests that take
+//! more than one pool are in tests/verify.rs.
 
 use super::*;
 use crate::zbud::chunk::{Len, PAGE_SIZE};
@@ -63,7 +63,7 @@ fn only(desc: &Descriptor) -> Result<(Buddy, SlotIndex), Error> {
         .ok_or(Error::Corrupt)
 }
 
-/// Invariant the validator says once `harm` was done to a pool.
+/// The invariant that the validator names once `harm` was done to a pool.
 fn found(harm: impl FnOnce(&mut Pool) -> Result<(), Error>) -> Result<Option<Invariant>, Error> {
     let mut pool = Pool::new()?;
     assert_eq!(pool.books.verify(&pool.table), Ok(()));
