@@ -49,7 +49,10 @@ impl NodeSet {
 
     /// How many nodes are in it.
     pub fn len(&self) -> usize {
-        self.iter().count()
+        // Not `count`, which has a panic path in kernels that check for overflow.
+        let nodes = self.0.iter().map(|word| word.count_ones());
+        // CAST: at most MAX_NODES.
+        nodes.fold(0, u32::wrapping_add) as usize
     }
 
     /// Its nodes, ascending.
@@ -89,7 +92,10 @@ impl NodeSet {
 
     /// How many nodes of the set are below `nid`, if it is one of them.
     pub(super) fn rank(&self, nid: Nid) -> Option<usize> {
-        self.iter().position(|node| node == nid)
+        // Not `position`: as in `len`.
+        let below = self.iter().take_while(|&node| node != nid);
+        let rank = below.fold(0_usize, |rank, _| rank.wrapping_add(1));
+        self.contains(nid).then_some(rank)
     }
 }
 
