@@ -24,7 +24,7 @@ else
 all: help
 modules modules_install:
 	@echo 'make: say for which kernel: make KDIR=/lib/modules/$$(uname -r)/build $@' >&2; exit 2
-# What may lie in the checkout; the cache is a directory of its own.
+# Build products in the checkout; the cache is a directory of its own.
 clean:
 	rm -rf target
 	find . -name .git -prune -o \( -name '*.o' -o -name '*.ko' -o -name '*.mod' \
@@ -35,7 +35,7 @@ endif
 help:
 	@echo 'make demo            show it: pool pages move between nodes, and holes close'
 	@echo 'make test            all tests, under 6.12 and the newest stock kernel; T="NAME..." for some,'
-	@echo '                     KERNEL="..." for other kernels, MOVER=mapping or movable_ops for one mover'
+	@echo '                     KERNEL="..." for other kernels, MOVER=page_cache or movable_ops for one mover'
 	@echo 'make test-long       what test leaves out: more rounds of the races, the other kernels'
 	@echo 'make costs           what each mover costs, and zbud, in instructions'
 	@echo 'make vm              a root shell in a guest that has the module loaded'
@@ -44,7 +44,7 @@ help:
 	@echo 'make module          build the module for it, print its directory'
 	@echo '    KERNEL=... with demo, test, vm, kernel, module: release (6.12, the default), debug (KASAN, lockdep), built here;'
 	@echo '                     stock, stock-7.2, stock-7.3: Debian'\''s unmodified kernels (the newest,'
-	@echo '                     or ZBM_STOCK_VERSION=7.2.12); slot: 7.2 with a free slot, built here'
+	@echo '                     or ZBM_STOCK_VERSION=7.2.12); no-zsmalloc: 7.2 without zsmalloc, built here'
 	@echo 'make zbudctl         build the command zbudctl, a static binary, print its path'
 	@echo 'make zbudctl-install build it, install it and its manual in PREFIX (/usr/local), under DESTDIR'
 	@echo 'make KDIR=DIR        build the module for the kernel built in DIR, with the tools at hand'
@@ -77,13 +77,13 @@ kernel:
 	@$(IN_ROOT) scripts/kernel/build $(kernel)
 
 module:
-	@$(IN_ROOT) bash -c 'kernel=$$(scripts/kernel/build $(kernel)) && scripts/module "$$kernel"'
+	@$(IN_ROOT) bash -c 'kernel=$$(scripts/kernel/build $(kernel)) && scripts/build-module "$$kernel"'
 
 zbudctl:
-	@$(IN_ROOT) scripts/zbudctl
+	@$(IN_ROOT) scripts/build-zbudctl
 
 zbudctl-install:
-	@bin=$$($(IN_ROOT) scripts/zbudctl) && \
+	@bin=$$($(IN_ROOT) scripts/build-zbudctl) && \
 	install -D -m 0755 "$$bin" "$(DESTDIR)$(PREFIX)/bin/zbudctl" && \
 	install -D -m 0644 "$$bin.8" "$(DESTDIR)$(PREFIX)/share/man/man8/zbudctl.8"
 

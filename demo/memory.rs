@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The memory of the demo, and a look at the host pages from outside.
+//! The memory of the demo, and a look at the pool pages from outside.
 //!
 //! `memory fill IMAGE MIB RESERVE_MIB` first locks all free memory but
 //! RESERVE_MIB and gives back one page of each two, so that what is free now is
@@ -9,7 +9,7 @@
 //! unmaps what it had locked, says so (`filled=`) and waits for a line on
 //! standard input. After that it compares every byte with IMAGE again.
 //!
-//! `memory plain-pages` counts, for each node, the host pages that
+//! `memory plain-pages` counts, for each node, the pages that
 //! /proc/kpageflags can say nothing about: in use, but neither page cache, nor
 //! anonymous, nor slab, nor page table and so on. Pages of a compressed pool
 //! are such, and for zbud no other file shows on which node they are.

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# What the demos share: real data, the figures that a guest has printed, and the
-# table of them. Sourced after lib.sh, by a script that sets
+# Shared by the demos: real data, the figures that a guest has printed, and their
+# table. Sourced after lib.sh, by a script that sets
 #
 #	columns	the runs; the lines that each has printed are in $dir/RUN.txt
 #	rows	"name|template"; in the template {KEY} is what derived RUN KEY
@@ -29,7 +29,7 @@ make_data() { # make_data MIB
 	if [ ! -e "$image" ]; then
 		rm -f "$dir/data-$1"-*.img
 		say "demo: putting $1 MiB of the build root's files together"
-		# head ends before the files do, which is what we want.
+		# cat fails when head has enough; that is expected.
 		{ cut -f 2 "$list" | sed 's|^|/|' | tr '\n' '\0' | xargs -0 cat -- || :; } 2>/dev/null |
 			head -c "${1}M" >"$image.partial"
 		[ "$(stat -c %s "$image.partial")" = $(($1 * 1048576)) ] ||

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# What every script here shares: where the checkout and the cache are, how a
-# cached result is keyed and locked, and how a long step shows its progress.
-# Sourced, never run.
+# Shared by all scripts: where the checkout and the cache are, how a cached result is
+# keyed and locked, and how a long step shows its progress. Sourced, never run.
 
 set -euo pipefail
 
