@@ -68,7 +68,7 @@ costs:
 	@$(IN_ROOT) scripts/costs
 
 lint:
-	@$(IN_ROOT) scripts/test-host spdx shell fmt clippy clippy-module sparse checkpatch
+	@$(IN_ROOT) scripts/test layers spdx shell fmt clippy clippy-module sparse checkpatch
 
 vm:
 	@$(IN_ROOT) scripts/vm/shell $(kernel)

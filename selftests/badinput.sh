@@ -1,6 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # zbm-mover: -
+# zbm-test: release
+# zbm-guest: shared
 #
 # Whatever is written to the knobs, or asked of the files, in error is refused
 # with the errno that is meant for it, and nothing has changed: after each

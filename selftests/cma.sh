@@ -1,6 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # zbm-vm: --append cma=64M
+# zbm-test: release stock
+# zbm-guest: shared
 #
 # Contiguous memory: pool pages get into the CMA area, as movable memory does, and
 # are moved out when somebody allocates from it, with their contents as they were.

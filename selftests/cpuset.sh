@@ -1,6 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # zbm-vm: --append cma=64M
+# zbm-test: release
+# zbm-guest: shared
 #
 # Steering the host: the cpuset of the one who asks for something decides where the
 # pages go that are moved for it, where the kernel gives the page allocator no set of

@@ -1,5 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
+# zbm-test: release stock
+# zbm-guest: shared
 #
 # What goes into the pool comes out again: real programs, random bytes that do
 # not compress, zeroes, parts of blocks, blocks written twice, blocks far beyond

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # zbm-vm: --mem 1G,slots=1,maxmem=2G --append memhp_default_state=online_movable --qemu "-numa node,nodeid=2 -object memory-backend-ram,id=far,size=512M -device pc-dimm,id=far0,memdev=far,node=2 -numa dist,src=0,dst=1,val=20 -numa dist,src=0,dst=2,val=60 -numa dist,src=1,dst=2,val=60"
+# zbm-test: release
 #
 # Far memory: a node without processors, three times as far away as the other one, as
 # CXL memory appears. A cold pool is pushed there by hand; what is stored meanwhile

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # zbm-vm: --append page_owner=on
-# zbm-debug: both
+# zbm-test: release stock
+# zbm-long: debug
 #
 # Zpages freed while the host has their page isolated, or is just moving it,
 # leave no page behind. While every processor compacts, and memory goes offline

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
+# zbm-test: release
 #
 # Huge pages: on a node full of holes between pool pages, asking for 2 MiB pages makes
 # the kernel move pool pages out of the way until there are some.

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# zbm-mover: mapping
+# zbm-mover: page_cache
+# zbm-test: page_cache stock
 #
 # The pool as a mapping, with the mover mapping: /dev/zbud_movable, read-only, and
 # every system call that moves a process's pages from node to node. Each time all

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# zbm-mover: mapping
-# zbm-debug: both
+# zbm-mover: page_cache
+# zbm-test: page_cache
+# zbm-long: rounds debug
 #
 # Waiting, not losing: a process reads pool pages that it has mapped, over and
 # over, while they are moved back and forth by migrate_pages(2), by compaction

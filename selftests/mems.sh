@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # zbm-vm: --nodes 4 --qemu "-numa dist,src=0,dst=1,val=15 -numa dist,src=0,dst=2,val=20 -numa dist,src=0,dst=3,val=30 -numa dist,src=1,dst=2,val=30 -numa dist,src=1,dst=3,val=20 -numa dist,src=2,dst=3,val=15"
+# zbm-test: release
 #
 # The knobs `mems` and `memory_migrate`, on a machine whose nodes are not equally
 # far from each other: zpages are placed on the nodes of `mems` only, on the local

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # zbm-vm: --nodes 4 --mem 1536M,slots=1,maxmem=3G --append memhp_default_state=online_movable --qemu "-object memory-backend-ram,id=dimm,size=256M -device pc-dimm,id=dimm0,memdev=dimm,node=3"
-# zbm-debug: both
+# zbm-test: release page_cache
+# zbm-long: rounds debug
 #
 # The seam between the host's moves and those by hand, on four processors: requests
 # to `migrate` and changes of `mems` that move what is there, while the kernel

@@ -1,6 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# zbm-mover: mapping
+# zbm-mover: page_cache
+# zbm-test: page_cache stock
+# zbm-guest: shared
 #
 # The parameter mover: each choice gives what it says or is refused with its
 # errno, and then nothing is left; auto takes movable_ops where they are granted.

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # zbm-vm: --mem 1G,slots=2,maxmem=2G --append memhp_default_state=online_movable --qemu "-numa node,nodeid=2 -object memory-backend-ram,id=dimm,size=512M -device pc-dimm,id=dimm0,memdev=dimm,node=2"
-# zbm-debug: both
+# zbm-test: release
+# zbm-long: debug
 #
 # A whole node comes and goes: node 2 is a hot-plugged DIMM, onlined as movable, and
 # the pool is placed there by `mems`. All of it goes offline, comes back and is used

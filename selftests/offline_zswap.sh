@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
+# zbm-test: release
 #
 # Memory with zswap's pages in it goes offline, or does not: the same memory of a
 # process, bound to node 1, is swapped out into a pool of zbud_movable, and then

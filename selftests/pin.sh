@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
+# zbm-test: release stock
 #
 # A mapped zpage is a pin: the page it lies in stays where it is through
 # compaction and through attempts to take its memory block offline, each refusal

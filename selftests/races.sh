@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# zbm-debug: both
+# zbm-test: release page_cache
+# zbm-long: rounds debug
 #
 # Everything at once, on all processors: readers compare, writers make holes and
 # fill them, pins come and go, the host compacts, memory goes offline and comes

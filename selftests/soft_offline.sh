@@ -1,5 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
+# zbm-test: release stock
+# zbm-guest: shared
 #
 # Soft offline, by physical address, of page frames that hold pool pages: the pages
 # go to others of the same node, with their contents, and the frames are not used

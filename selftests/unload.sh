@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# zbm-debug: both
+# zbm-test: release
+# zbm-long: debug
 #
 # The module goes at any time that nobody uses it, with data and pins in its own
 # pool, while the host compacts and takes memory offline; and not while a file

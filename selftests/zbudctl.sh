@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # zbm-vm: --nodes 4
 # zbm-mover: -
+# zbm-test: release
 #
 # The command zbudctl: what it shows is what sysfs says, what it is asked for happens,
 # and its exit statuses and its JSON tell a script what became of it: success, pages

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# zbm-debug: both
+# zbm-test: release page_cache
+# zbm-long: debug
 #
 # zswap finds zbud_movable by its name alone and loads it. A process is swapped
 # out into it, by memory pressure of its own making and by order, while the host

@@ -1,6 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # zbm-vm: --mem 1G,slots=2,maxmem=2G --append memhp_default_state=online_movable --qemu "-numa node,nodeid=2 -object memory-backend-ram,id=dimm,size=512M -device pc-dimm,id=dimm0,memdev=dimm,node=2"
+# zbm-test: release
+# zbm-long: rounds
 #
 # A live zswap: a process is swapped out, read and written over and over. Meanwhile
 # its pool is moved from node to node by hand, is kept off a node before maintenance,

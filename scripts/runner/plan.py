@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Which test runs where: under which kernel, with which mover, and in which guest.
+
+A test, selftests/NAME.sh, says so itself in the first lines of its file:
+
+    # zbm-vm: ARGS        arguments for scripts/vm/boot, quoted as in a shell
+    # zbm-mover: NAME     it is about that mover and runs with no other; '-': the
+                          mover does not matter, so it runs with the module's choice
+    # zbm-test: WHERE...  where `make test` runs it: "release" (6.12, the module's
+                          choice of mover), "page_cache" (6.12 with that mover),
+                          "stock" (Debian's newest kernel, which has page_cache only);
+                          `make test-long` runs it in the others of these
+    # zbm-long: WHAT...   what `make test-long` adds: "rounds" (more rounds under
+                          6.12), "debug" (the debug kernel, with each mover)
+    # zbm-guest: shared   it leaves a guest as it has found it, and does not need a
+                          fresh one: tests with the same zbm-vm share a guest
+
+`make test` and `make test-long` together run every test under every kernel with every
+mover that the kernel has. Exceptions: "page_cache" under no-zsmalloc is the same as
+under stock-7.2, and the debug kernel, where a test takes minutes, is for the tests that
+hunt races and leaks.
+"""
+
+import os
+import re
+import shlex
+from dataclasses import dataclass, field
+
+TOP = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", ".."))
+DEFAULT = "-"  # the mover that the module chooses by itself
+TEST_KERNELS = ["release", "stock"]
+LONG_KERNELS = ["release", "stock", "no-zsmalloc", "stock-7.2", "debug"]
+# Kernels that have both movers
+TWO_MOVERS = ("release", "debug", "no-zsmalloc")
+PLACES = {"release": ("release", DEFAULT), "page_cache": ("release", "page_cache"), "stock": ("stock", DEFAULT)}
+
+
+@dataclass
+class Step:
+    """A test without a guest, or a linter: a function of scripts/test-host."""
+
+    name: str
+    output: str = "status"  # "ktap", "libtest", or only the exit status
+    kernel: bool = False  # it needs the release kernel or its source
+
+
+HOST_STEPS = [
+    # The longest first, so that the others run beside it
+    Step("loom", "libtest"),
+    Step("selfcheck", "ktap"),
+    Step("user"),
+    Step("layers"),
+    Step("spdx"),
+    Step("shell"),
+    Step("fmt"),
+    Step("clippy"),
+    Step("cargo", "libtest"),
+    Step("clippy-module", kernel=True),
+    Step("sparse", kernel=True),
+    Step("checkpatch", kernel=True),
+]
+
+
+@dataclass
+class Test:
+    name: str
+    vm: list = field(default_factory=list)
+    mover: str = ""
+    places: list = field(default_factory=list)
+    rounds: bool = False
+    debug: bool = False
+    shared: bool = False
+
+
+@dataclass
+class Run:
+    """One test under one kernel with one mover: the unit of everything below."""
+
+    test: Test
+    kernel: str
+    mover: str = DEFAULT
+
+    @property
+    def name(self):
+        shown = self.test.name + ("" if self.mover == DEFAULT else "@" + self.mover)
+        return shown if self.kernel == "release" else f"{self.kernel} {shown}"
+
+
+def parse(name, text):
+    """The headers of a test, up to the first line that is no comment."""
+    test = Test(name)
+    for line in text.splitlines():
+        if not line.startswith("#"):
+            break
+        match = re.match(r"# (zbm-[a-z]+): *(.*)", line)
+        if not match:
+            continue
+        key, words = match[1], shlex.split(match[2])
+        if key == "zbm-vm":
+            test.vm = words
+        elif key == "zbm-mover" and len(words) == 1 and words[0] in (DEFAULT, "movable_ops", "page_cache"):
+            test.mover = words[0]
+        elif key == "zbm-test" and set(words) <= set(PLACES):
+            test.places = words
+        elif key == "zbm-long" and set(words) <= {"rounds", "debug"}:
+            test.rounds, test.debug = "rounds" in words, "debug" in words
+        elif key == "zbm-guest" and words == ["shared"]:
+            test.shared = True
+        else:
+            raise ValueError(f"selftests/{name}.sh: what is '{line}'? See scripts/runner/plan.py")
+    return test
+
+
+def load(directory):
+    """All tests: the programs among selftests/*.sh; what they source is no program."""
+    tests = []
+    for entry in sorted(os.listdir(directory)):
+        path = os.path.join(directory, entry)
+        if entry.endswith(".sh") and entry != "lib.sh" and os.access(path, os.X_OK):
+            with open(path, encoding="utf-8") as file:
+                tests.append(parse(entry[:-3], file.read()))
+    return tests
+
+
+def movers(kernel, only=None):
+    if only:
+        return [only]
+    return [DEFAULT, "page_cache"] if kernel in TWO_MOVERS else [DEFAULT]
+
+
+def wanted(run, long=False, chosen=False, only=None):
+    """Whether to run it. chosen: the tests were named, so where they run by default
+    does not matter; only: the one mover asked for."""
+    test, kernel, mover = run.test, run.kernel, run.mover
+    if not chosen and not only:
+        if kernel in TEST_KERNELS:
+            short = (kernel, mover) in [PLACES[place] for place in test.places]
+            if not (short if not long else not short or (kernel == "release" and test.rounds)):
+                return False
+        elif kernel == "debug":
+            if not test.debug and (long or not (mover == DEFAULT or test.mover == "page_cache")):
+                return False
+        elif long and not (mover == DEFAULT or test.mover == "page_cache"):
+            return False
+    if test.mover == "":
+        return True
+    if test.mover == DEFAULT:
+        return mover == DEFAULT or bool(only)
+    return test.mover == mover or movers(kernel, only) == [DEFAULT]
+
+
+def runs(tests, kernel, long=False, chosen=False, only=None):
+    every = [Run(test, kernel, mover) for mover in movers(kernel, only) for test in tests]
+    return [run for run in every if wanted(run, long, chosen, only)]
+
+
+def guests(todo):
+    """Lists of runs, each for one guest: those that share one, and all others alone.
+    Under the debug kernel, which watches for leaks, nothing is shared."""
+    batches, by_machine = [], {}
+    for run in todo:
+        if not run.test.shared or run.kernel == "debug":
+            batches.append([run])
+            continue
+        machine = (run.kernel, run.mover, tuple(run.test.vm))
+        if machine not in by_machine:
+            by_machine[machine] = []
+            batches.append(by_machine[machine])
+        by_machine[machine].append(run)
+    return batches
