@@ -6,6 +6,10 @@
 
 set -euo pipefail
 
+# An ordinary user of Debian has no sbin in PATH, where chroot and others are.
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+export PATH
+
 ZBM_TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 ZBM_CACHE=${ZBM_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/zbud-movable}
 export ZBM_TOP ZBM_CACHE
@@ -14,10 +18,14 @@ mkdir -p "$ZBM_CACHE"
 say() { printf '%s\n' "zbud_movable: $*" >&2; }
 die() { say "error: $*"; exit 1; }
 
-# need COMMAND PACKAGE: one clear line when something is missing.
+# need PACKAGE COMMAND...: one clear line when something is missing, before it is used.
 need() {
-	command -v "$1" >/dev/null 2>&1 ||
-		die "$1 not found: install the package $2 (see the first lines of README.md)"
+	local package=$1 command
+	shift
+	for command; do
+		[ -x "$(type -P "$command")" ] ||
+			die "$command not found: install the package $package (see the first lines of README.md)"
+	done
 }
 
 # key_of: the first 16 hex digits of the SHA-256 of standard input.
