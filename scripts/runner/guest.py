@@ -90,8 +90,11 @@ def boot(command, directory, limit):
         watch.register(process.stdout, selectors.EVENT_READ)
         rest = b""
         while True:
-            if not watch.select(None if overdue else max(0.0, deadline - time.monotonic())):
-                overdue = True
+            if not watch.select(max(0.0, deadline - time.monotonic())):
+                if overdue:
+                    process.kill()
+                    break
+                overdue, deadline = True, time.monotonic() + 30
                 process.terminate()
                 continue
             piece = os.read(process.stdout.fileno(), 65536)
@@ -111,7 +114,8 @@ def boot(command, directory, limit):
                     guest.running = ""
                 guest.seconds[match[2]] = now - started
                 # Also after the last test, for shutting down
-                deadline = now + limit
+                if not overdue:
+                    deadline = now + limit
         guest.status = 124 if process.wait() != 0 and overdue else process.returncode
     if guest.running:
         guest.seconds[guest.running] = time.monotonic() - started
