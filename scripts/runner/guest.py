@@ -144,14 +144,13 @@ class Guests:
 
     def run(self, batch):
         """All tests of batch, in as few guests as it takes. The time that no test has
-        taken, for booting and the like, is returned as (guests, seconds)."""
-        left, again, guests, overhead = list(batch), set(), 0, 0.0
+        taken, for booting and the like, is returned."""
+        left, again, overhead = list(batch), set(), 0.0
         while left:
             directory = f"{self.logs}/guest-{left[0].name.split()[-1]}"
             shutil.rmtree(directory, ignore_errors=True)
             os.makedirs(directory)
             guest = boot(self.command(left, directory), directory, self.how.limit + self.how.spare)
-            guests += 1
             overhead += guest.total - sum(guest.seconds.values())
             names = [run.test.name for run in left]
             # One that did not even begin is a failure of the first test.
@@ -169,7 +168,7 @@ class Guests:
                     status = guest.ended.get(name, guest.status or 125)
                     seconds = guest.seconds.get(name, guest.total)
                     self.tell(run, self.judge(run, status, output, console, directory, seconds))
-        return guests, overhead
+        return overhead
 
     @staticmethod
     def qemu_failed(guest, directory):

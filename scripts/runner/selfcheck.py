@@ -16,6 +16,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..
 from runner import guest, judge, plan  # noqa: E402
 from runner.kept import Kept  # noqa: E402
 from runner.report import Report  # noqa: E402
+from runner.verdicts import Verdicts  # noqa: E402
 
 CHECKS = []
 
@@ -216,6 +217,66 @@ def failures_that_may_be_tried_again():
 def a_mark_within_a_line_is_no_mark():
     lines = ["x zbm-test: begin a", "zbm-test: begin a", "zbm-test: beginning", "y", "zbm-test: end a 0", "z"]
     same(guest.split(lines), {"": ["x zbm-test: begin a"], "a": ["zbm-test: beginning", "y", "z"]})
+
+
+# --- verdicts ---
+
+
+class FakeGuests:
+    """Runs each test by the next of the outcomes given for it."""
+
+    kernel, rounds, logs = "/k/kernel-1", False, "logs"
+
+    def __init__(self, report, twice, **outcomes):
+        self.left, self.alone = outcomes, []
+        self.verdicts = Verdicts(report, twice=twice)
+        self.tell = lambda run, outcome: self.verdicts.take(self, run, outcome)
+
+    def run(self, batch):
+        self.alone.append(len(batch))
+        for run in batch:
+            status, final = self.left[run.test.name].pop(0)
+            self.tell(run, judge.Outcome(run.name, "", 1, [judge.Result(status, "r")], [], final))
+
+
+def tried(twice, **outcomes):
+    """(good, lines, tests in each guest)."""
+    out = io.StringIO()
+    report = Report(out)
+    where = FakeGuests(report, twice, **outcomes)
+    where.run([plan.Run(sample(name), "release") for name in outcomes])
+    where.verdicts.run_again()
+    return report.total(), out.getvalue().splitlines(), where.alone
+
+
+GOOD, BAD, WRONG = ("pass", False), ("fail", False), ("fail", True)
+
+
+@check
+def a_second_run_that_passes_counts_and_is_called_unsteady():
+    good, lines, alone = tried(True, a=[GOOD], b=[BAD, GOOD], c=[BAD, GOOD])
+    same((good, alone, lines[-2:]), (True, [3, 1, 1], ["3 passed, 0 failed", "unsteady: b, c"]))
+    # Both verdicts are there.
+    assert any(line.startswith("FAIL  b: ") for line in lines)
+    assert any(line.startswith("ok    b, second run: ") for line in lines)
+
+
+@check
+def a_second_run_that_fails_counts_once():
+    good, lines, alone = tried(True, a=[GOOD], b=[BAD, BAD])
+    same((good, alone, lines[-1]), (False, [2, 1], "1 passed, 1 failed"))
+
+
+@check
+def wrong_data_is_never_tried_again():
+    good, lines, alone = tried(True, a=[GOOD], b=[WRONG, GOOD])
+    same((good, alone, lines[-1]), (False, [2], "1 passed, 1 failed"))
+
+
+@check
+def by_hand_nothing_is_tried_again():
+    good, lines, alone = tried(False, a=[GOOD], b=[BAD, GOOD])
+    same((good, alone, lines[-1]), (False, [2], "1 passed, 1 failed"))
 
 
 # --- the report ---
