@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # zbm-vm: --append cma=64M
-# zbm-test: release stock
+# zbm-test: release
 # zbm-guest: shared
 #
 # Contiguous memory: pool pages get into the CMA area, as movable memory does, and

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# zbm-test: release page_cache stock
+# zbm-test: release stock
 #
 # Compaction moves the pages of a pool. Real data lies strewn over memory that
 # is free otherwise, and half of it is freed; when the host then compacts, page

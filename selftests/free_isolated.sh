@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # zbm-vm: --append page_owner=on
-# zbm-test: release stock
+# zbm-test: release
 # zbm-long: debug
 #
 # Zpages freed while the host has their page isolated, or is just moving it,

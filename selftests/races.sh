@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# zbm-test: release page_cache
+# zbm-test: release
 # zbm-long: rounds debug
 #
 # Everything at once, on all processors: readers compare, writers make holes and
