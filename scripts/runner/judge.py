@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What a test's output, its console and its exit status amount to."""
+"""Judges a test by its output, its console and its exit status."""
 
 import re
 import subprocess

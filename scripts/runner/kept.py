@@ -11,7 +11,7 @@ import time
 from .judge import Result
 from .plan import TOP
 
-# What can change a verdict: the module, zbudctl, the tests, the machine, the judges.
+# Everything that can change a verdict: the module, zbudctl, the tests, the machine, the judges.
 SOURCES = ["Kbuild", "src", "drivers", "tools", "Cargo.toml", "selftests", "scripts/vm", "scripts/runner",
            "scripts/test", "scripts/build-module", "scripts/build-zbudctl"]  # fmt: skip
 

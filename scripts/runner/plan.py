@@ -137,7 +137,8 @@ def wanted(run, long=False, chosen=False, only=None):
     if not chosen and not only:
         if kernel in TEST_KERNELS:
             short = (kernel, mover) in [PLACES[place] for place in test.places]
-            if not (short if not long else not short or (kernel == "release" and test.rounds)):
+            more_rounds = kernel == "release" and test.rounds
+            if short != (not long) and not (long and more_rounds):
                 return False
         elif kernel == "debug":
             if not test.debug and (long or not (mover == DEFAULT or test.mover == "page_cache")):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What a run prints: a line for each test as it ends, at the end an account of the
-time, what has failed, and the totals."""
+"""Prints a line for each test as it ends, and at the end an account of the time, the
+failures and the totals."""
 
 import sys
 import threading
@@ -60,7 +60,7 @@ class Report:
         return lines
 
     def total(self):
-        """Print what comes last. True if something ran, and all passed."""
+        """Print the end of the report. True if something ran, and all passed."""
         results = [(outcome, result) for outcome in self.outcomes for result in outcome.results]
         of = {status: [pair for pair in results if pair[1].status == status] for status in ("pass", "fail", "skip")}
         lines = self.account()

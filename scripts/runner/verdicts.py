@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What becomes of the outcome of a guest's test: it counts, it is kept for the next
+"""Decides about the outcome of a guest's test: whether it counts, is kept for the next
 run, or the test runs once more."""
 
 from .judge import Outcome
