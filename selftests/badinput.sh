@@ -11,6 +11,7 @@
 # The same knobs then work, so that refusing everything would not pass.
 
 . "$(dirname "$0")/lib.sh"
+ktap_print_header
 
 need_root
 need_command python3 setpriv
@@ -20,7 +21,7 @@ need_file "$DATA"
 scratch
 real_data "$SCRATCH/data" 1
 # 256 blocks and a hole of 4: 250 to 253; 10 to 12 are pinned.
-plan 200
+ktap_set_plan 200
 
 prepare() {
 	dd if="$SCRATCH/data" of="$DATA" bs=1M status=none && put free_every 251 && put pin "10 3"
@@ -32,7 +33,7 @@ snapshot() {
 	cksum "$DATA"
 	stat -c %s "$DATA"
 }
-check "a pool with a hole and pins" prepare
+ktap_test_result "a pool with a hole and pins" prepare
 snapshot >"$SCRATCH/was"
 is "has 255 blocks, and 3 pins" "$(counter zpages) $(pins)" = "255 3"
 
@@ -45,7 +46,7 @@ refuses() {
 	for text; do
 		expect_errno "$file" "$text" "$errno"
 	done
-	check "$(basename "$file"), $errno: nothing has changed" unchanged
+	ktap_test_result "$(basename "$file"), $errno: nothing has changed" unchanged
 }
 
 long=$(printf '%065d' 1)
@@ -72,7 +73,7 @@ refuses "$DEBUGFS/drop" EBUSY 1 $' 1\n'
 # --- nodes ---
 
 # 5 is one that this kernel could have, but has not.
-need_not_have() { [[ " $(nodes)" != *" $1 "* ]] || bail "there is a node $1"; }
+need_not_have() { [[ " $(nodes)" != *" $1 "* ]] || ktap_exit_fail_msg "there is a node $1"; }
 need_not_have 5
 page=$(printf '%4096s' '0 0') # the longest that sysfs hands on
 refuses "$SYS/migrate" EINVAL " " $'\n' 0 "0 0 0" "0 x" "x 0" "-1 0" "0 +1" "0 1-0" "0 0x1" "0 ," \
@@ -127,7 +128,7 @@ for n in "${!requests[@]}"; do
 	is "data: ${requests[n]}" "${results[n]}" = "${requests[n]##* }"
 done
 is "O_TRUNC with pins: EBUSY" "$( (: >"$DATA") 2>&1 | grep -o 'Device or resource busy')" = "Device or resource busy"
-check "data: nothing has changed" unchanged
+ktap_test_result "data: nothing has changed" unchanged
 contents=$(cksum <"$DATA")
 # A write that meets a pinned block half-way is cut short there, and says so.
 is "a write that runs into a pinned block is short" "$(at_all "write $((4096 * 8)) 16384")" = 8192
@@ -153,7 +154,7 @@ for knob in data pin unpin free_every drop; do
 	is "$knob: write from a bad address: EFAULT" "$(bad_buffer "$DEBUGFS/$knob" write)" = EFAULT
 done
 is "data: read to a bad address: EFAULT" "$(bad_buffer "$DATA" read)" = EFAULT
-check "bad addresses: nothing has changed" unchanged
+ktap_test_result "bad addresses: nothing has changed" unchanged
 
 # --- modes ---
 
@@ -175,7 +176,7 @@ modes() {
 		400 $SYS/verify
 	LIST
 }
-check "modes are as documented" modes
+ktap_test_result "modes are as documented" modes
 
 # For one who is not root the modes count, also where debugfs itself is open.
 mode=$(stat -c %a /sys/kernel/debug)
@@ -195,9 +196,9 @@ nobody_is_refused() {
 		as_nobody cat "$file" >/dev/null || { echo "could not read $file"; return 1; }
 	done
 }
-check "nobody can write anything, nor read what is root's" nobody_is_refused
+ktap_test_result "nobody can write anything, nor read what is root's" nobody_is_refused
 chmod "$mode" /sys/kernel/debug
-check "nobody: nothing has changed" unchanged
+ktap_test_result "nobody: nothing has changed" unchanged
 
 # Root gets past modes: what cannot be written has no way to be.
 read_only() {
@@ -212,8 +213,8 @@ read_only() {
 		! cat "$file" 2>/dev/null || { echo "could read $file"; return 1; }
 	done
 }
-check "root cannot write counters nor read triggers" read_only
-check "read-only: nothing has changed" unchanged
+ktap_test_result "root cannot write counters nor read triggers" read_only
+ktap_test_result "read-only: nothing has changed" unchanged
 
 # --- and what is right works ---
 
@@ -234,5 +235,5 @@ expect_errno "$DEBUGFS/free_every" "$max" 0
 expect_errno "$DEBUGFS/free_every" 2 0
 expect_errno "$DEBUGFS/drop" 1 0
 expect_errno "$DEBUGFS/drop" 1 0 "drop when there is nothing"
-check "the pool is empty" pool_is_empty
-finish
+ktap_test_result "the pool is empty" pool_is_empty
+ktap_finished

@@ -9,6 +9,7 @@
 # zbud's pages never get in.
 
 . "$(dirname "$0")/lib.sh"
+ktap_print_header
 
 need_root
 need_command python3 numactl
@@ -20,51 +21,51 @@ load_module
 need_file "$DATA"
 scratch
 real_data "$SCRATCH/data" "$(pick 24 12)"
-plan 12
+ktap_set_plan 12
 
 base=$(cat "$AREA/base_pfn") pages=$(cat "$AREA/count")
 nid=$(awk -v block="memory$(block_of_pfn "$base")" 'BEGIN { for (n = 0; n < 64; n++) if (!system("test -e '"$NODE_SYS"'/node" n "/" block)) { print n; exit } }')
-note "CMA: $pages pages from $base on, on node $nid"
+ktap_print_msg "CMA: $pages pages from $base on, on node $nid"
 # The kernel takes from CMA for movable memory once more than half of what is free is
 # there (mm/page_alloc.c, __rmqueue).
-check "the area's node has little else free" occupy_node "$nid" $((100 << 10))
-note "node $nid has $(node_free_kb "$nid") kB free"
-check "stores data from node $nid" on_node "$nid" dd if="$SCRATCH/data" of="$DATA" bs=1M status=none
+ktap_test_result "the area's node has little else free" occupy_node "$nid" $((100 << 10))
+ktap_print_msg "node $nid has $(node_free_kb "$nid") kB free"
+ktap_test_result "stores data from node $nid" on_node "$nid" dd if="$SCRATCH/data" of="$DATA" bs=1M status=none
 inside=$(pool_pages_in "$base" "$pages")
-note "$inside of $(counter pages) pages are in the area"
+ktap_print_msg "$inside of $(counter pages) pages are in the area"
 is "pool pages are in the area" "$inside" -gt $((pages / 16))
 pool_pfns >"$SCRATCH/before"
 migrated=$(counter stats/migrated)
 
 # All of it, piece by piece: what others have pinned there meanwhile stays.
 got=$(cma_take "$AREA" "$pages")
-note "$got of $pages pages were allocated"
+ktap_print_msg "$got of $pages pages were allocated"
 is "the area can be allocated" "$got" -ge $((pages * 9 / 10))
 left=$(pool_pages_in "$base" "$pages")
 is "hardly a pool page is left in it" $((left * 10)) -le "$inside"
 is "they have moved" $(($(counter stats/migrated) - migrated)) -ge $((inside - left))
 pool_pfns >"$SCRATCH/after"
 is "to other frames" "$(comm -12 "$SCRATCH/before" "$SCRATCH/after" | wc -l)" -le $(($(counter pages) - inside + left))
-check "contents are the same" same_data "$SCRATCH/data"
-check "figures add up" counters_add_up
+ktap_test_result "contents are the same" same_data "$SCRATCH/data"
+ktap_test_result "figures add up" counters_add_up
 echo "$got" >"$AREA/free"
-check "drop leaves no page" eval "echo 1 >$DEBUGFS/drop; pool_is_empty"
+ktap_test_result "drop leaves no page" eval "echo 1 >$DEBUGFS/drop; pool_is_empty"
 
 # zbud asks for memory that cannot move.
 if [ -e "$ZSWAP/zpool" ] && { [ -b /dev/zram0 ] || modprobe zram; }; then
 	cma_free() { awk '$1 == "nr_free_cma" { print $2 }' /proc/vmstat; }
 	before=$(cma_free)
-	check "zswap on zbud" eval "zswap_start zbud 64 && hog_start $SCRATCH/data 24 numactl --cpunodebind=$nid && hog_do out"
+	ktap_test_result "zswap on zbud" eval "zswap_start zbud 64 && hog_start $SCRATCH/data 24 numactl --cpunodebind=$nid && hog_do out"
 	# What zram and others take there does not come from zbud: its pages are in
 	# none of the area's pageblocks if a CMA allocation of all that was free works.
 	vacate_node
 	got=$(cma_take "$AREA" "$pages")
-	note "$got of $pages pages were allocated, with $(zswap_stat stored_pages) pages in zbud; $before were free"
+	ktap_print_msg "$got of $pages pages were allocated, with $(zswap_stat stored_pages) pages in zbud; $before were free"
 	is "zbud's pages never get in" "$got" -ge $((pages * 9 / 10))
 	echo "$got" >"$AREA/free"
 	hog_stop
 else
-	skip "zswap on zbud" "this kernel has no zswap that uses zpool"
-	skip "zbud's pages never get in" "this kernel has no zswap that uses zpool"
+	ktap_test_skip "zswap on zbud" "this kernel has no zswap that uses zpool"
+	ktap_test_skip "zbud's pages never get in" "this kernel has no zswap that uses zpool"
 fi
-finish
+ktap_finished

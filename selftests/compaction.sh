@@ -10,6 +10,7 @@
 # and again while there is hardly a reason to move anything.
 
 . "$(dirname "$0")/lib.sh"
+ktap_print_header
 
 need_root
 need_command python3 numactl
@@ -18,7 +19,7 @@ load_module
 need_file "$DATA"
 scratch
 real_data "$SCRATCH/data" "$(pick 40 16)"
-plan 21
+ktap_set_plan 21
 
 # free_huge: free pieces of 2 MiB or more, in units of 2 MiB.
 free_huge() { awk '{ for (i = 14; i <= NF; i++) s += $i * 2 ^ (i - 14) } END { print s + 0 }' /proc/buddyinfo; }
@@ -30,24 +31,24 @@ moved_pfns() { comm -13 "$1" "$2" | wc -l; }
 at_exit "echo $(cat /proc/sys/vm/percpu_pagelist_high_fraction) >/proc/sys/vm/percpu_pagelist_high_fraction"
 echo 1000 >/proc/sys/vm/percpu_pagelist_high_fraction
 compact_alone
-check "stores data all over memory" store_scattered "$SCRATCH/data"
-check "free_every 2" eval "echo 2 >$DEBUGFS/free_every"
+ktap_test_result "stores data all over memory" store_scattered "$SCRATCH/data"
+ktap_test_result "free_every 2" eval "echo 2 >$DEBUGFS/free_every"
 punched "$SCRATCH/data" 2
-check "the pool holds every other block" same_data "$SCRATCH/data"
+ktap_test_result "the pool holds every other block" same_data "$SCRATCH/data"
 is "half of the zpages are left" "$(counter zpages)" -eq $(($(stat -c %s "$SCRATCH/data") / 8192))
-check "figures add up before" counters_add_up
+ktap_test_result "figures add up before" counters_add_up
 
 pool_pfns >"$SCRATCH/before"
 pages=$(counter pages)
 huge=$(free_huge) success=$(vmstat pgmigrate_success) migrated=$(counter stats/migrated)
 on_node_before=$(cat "$SYS"/node*/pages)
 mark "compacting"
-check "compact_memory" compact_memory
+ktap_test_result "compact_memory" compact_memory
 pool_pfns >"$SCRATCH/after"
 success=$(($(vmstat pgmigrate_success) - success))
 migrated=$(($(counter stats/migrated) - migrated))
 moved=$(moved_pfns "$SCRATCH/before" "$SCRATCH/after")
-note "$moved of $pages pages have another frame; stats/migrated +$migrated," \
+ktap_print_msg "$moved of $pages pages have another frame; stats/migrated +$migrated," \
 	"pgmigrate_success +$success; free 2 MiB pieces: $huge, now $(free_huge)"
 
 is "a tenth of the pages or more have another frame" "$moved" -ge $((pages / 10))
@@ -56,20 +57,20 @@ is "pgmigrate_success counts them too" "$success" -ge "$migrated"
 is "free memory is in larger pieces" "$(free_huge)" -gt "$huge"
 is "no page is lost or won" "$(counter pages)" -eq "$pages"
 is "each page stays on its node" "$(cat "$SYS"/node*/pages)" = "$on_node_before"
-check "contents are the same" same_data "$SCRATCH/data"
-check "figures add up after" counters_add_up
+ktap_test_result "contents are the same" same_data "$SCRATCH/data"
+ktap_test_result "figures add up after" counters_add_up
 
 # One node only.
 again_with_holes() { store_scattered "$SCRATCH/data" && echo 2 >"$DEBUGFS/free_every"; }
-check "new holes, all over memory" again_with_holes
+ktap_test_result "new holes, all over memory" again_with_holes
 pool_pages | sort >"$SCRATCH/before"
-check "compacts node 1" compact_memory 1
+ktap_test_result "compacts node 1" compact_memory 1
 pool_pages | sort >"$SCRATCH/after"
 comm -13 "$SCRATCH/before" "$SCRATCH/after" >"$SCRATCH/moved"
-note "$(wc -l <"$SCRATCH/moved") pages have another frame; $(counter node1/pages) of $(counter pages) are on node 1"
+ktap_print_msg "$(wc -l <"$SCRATCH/moved") pages have another frame; $(counter node1/pages) of $(counter pages) are on node 1"
 is "pages of node 1 have other frames" "$(grep -c ' 1$' "$SCRATCH/moved")" -gt 0
 is "those of other nodes have not" "$(grep -vc ' 1$' "$SCRATCH/moved")" -eq 0
-check "contents are the same" same_data "$SCRATCH/data"
+ktap_test_result "contents are the same" same_data "$SCRATCH/data"
 
 # One node at a time, over and over: nothing wears off.
 again() {
@@ -79,8 +80,8 @@ again() {
 	done
 	same_data "$SCRATCH/data" && counters_add_up
 }
-check "each node alone, five times" again
+ktap_test_result "each node alone, five times" again
 
 empty() { echo 1 >"$DEBUGFS/drop" && pool_is_empty; }
-check "drop leaves no page" empty
-finish
+ktap_test_result "drop leaves no page" empty
+ktap_finished

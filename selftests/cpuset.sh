@@ -12,23 +12,24 @@
 # knobs names the nodes, and is not steered.
 
 . "$(dirname "$0")/lib.sh"
+ktap_print_header
 
 need_root
 need_nodes 2
 need_command python3 numactl
-grep -qw cpuset /sys/fs/cgroup/cgroup.controllers 2>/dev/null || skip_all "there is no cpuset controller"
+grep -qw cpuset /sys/fs/cgroup/cgroup.controllers 2>/dev/null || ktap_exit_skip "there is no cpuset controller"
 SOFT=$BLOCK_SYS/soft_offline_page
 need_file $SOFT
 load_module
 need_file "$DATA"
 CGROUP=/sys/fs/cgroup/zbm
 if ! echo +cpuset >/sys/fs/cgroup/cgroup.subtree_control || ! mkdir $CGROUP; then
-	skip_all "no cpuset can be made"
+	ktap_exit_skip "no cpuset can be made"
 fi
 at_exit "rmdir $CGROUP"
 scratch
 real_data "$SCRATCH/data" "$(pick 24 12)"
-plan 23
+ktap_set_plan 23
 
 # confined NODES COMMAND: run by bash, in a cpuset with that memory.
 confined() {
@@ -40,27 +41,27 @@ other() { echo $((1 - $1)); }
 
 # --- soft offline ---
 
-check "stores data from node 1" on_node 1 dd if="$SCRATCH/data" of="$DATA" bs=1M status=none
+ktap_test_result "stores data from node 1" on_node 1 dd if="$SCRATCH/data" of="$DATA" bs=1M status=none
 for mems in 1 0-1 0; do
 	pfn=$(pool_pages 1 | awk 'NR == 10 { print $1 }')
 	moved=$(counter node0/moved_in)
-	check "soft offline of a page of node 1, cpuset.mems $mems" \
+	ktap_test_result "soft offline of a page of node 1, cpuset.mems $mems" \
 		confined $mems "soft_offline $pfn"
 	if [ $mems = 0 ]; then name="it goes to node 0" expected=1; else name="it stays on node 1" expected=0; fi
 	is "$name" "$(($(counter node0/moved_in) - moved)) $(pool_pfns | grep -cx "$pfn")" = "$expected 0"
 done
-check "contents are the same" same_data "$SCRATCH/data"
+ktap_test_result "contents are the same" same_data "$SCRATCH/data"
 
 # --- by hand ---
 
 # It is the request that says where to, not who makes it.
-check "migrate 1 0, cpuset.mems 1" confined 1 "echo '1 0' >$SYS/migrate"
+ktap_test_result "migrate 1 0, cpuset.mems 1" confined 1 "echo '1 0' >$SYS/migrate"
 is "all go to node 0" "$(counter node0/pages)" -eq "$(counter pages)"
-check "mems 1, cpuset.mems 0" confined 0 "echo 1 >$SYS/mems"
-check "stores, cpuset.mems 0" confined 0 "dd if=$SCRATCH/data of=$DATA bs=1M status=none"
+ktap_test_result "mems 1, cpuset.mems 0" confined 0 "echo 1 >$SYS/mems"
+ktap_test_result "stores, cpuset.mems 0" confined 0 "dd if=$SCRATCH/data of=$DATA bs=1M status=none"
 at_rest
 is "all is on node 1" "$(counter node1/pages)" -eq "$(counter pages)"
-check "mems all" eval "echo all >$SYS/mems"
+ktap_test_result "mems all" eval "echo all >$SYS/mems"
 
 # --- CMA ---
 
@@ -70,8 +71,8 @@ tests=("stores data beside the area" "pool pages are in the area"
 	"CMA allocation, cpuset.mems is the other node" "pages have gone to the other node"
 	"none is left in what was allocated" "contents are the same" "figures add up")
 if ! [ -e "$AREA/alloc" ]; then
-	for name in "${tests[@]}"; do skip "$name" "this kernel has no CMA area in debugfs"; done
-	finish
+	for name in "${tests[@]}"; do ktap_test_skip "$name" "this kernel has no CMA area in debugfs"; done
+	ktap_finished
 fi
 base=$(cat "$AREA/base_pfn") pages=$(cat "$AREA/count")
 near=''
@@ -81,23 +82,23 @@ far=$(other "$near")
 echo 1 >"$DEBUGFS/drop"
 at_rest
 occupy_node "$near" $((90 << 10))
-check "${tests[0]}" on_node "$near" dd if="$SCRATCH/data" of="$DATA" bs=1M status=none
+ktap_test_result "${tests[0]}" on_node "$near" dd if="$SCRATCH/data" of="$DATA" bs=1M status=none
 vacate_node
 inside=$(pool_pages_in "$base" "$pages")
 is "${tests[1]}" "$inside" -gt 200
-note "$inside pages in the area, on node $near"
+ktap_print_msg "$inside pages in the area, on node $near"
 # Half of it each time, or what of that nobody else has in use.
 take_half() { confined "$1" "[ \$(cma_take $AREA $((pages / 2))) -ge $((pages / 3)) ]"; }
 moved=$(counter "node$far/moved_in")
-check "${tests[2]}" take_half "$near"
+ktap_test_result "${tests[2]}" take_half "$near"
 is "${tests[3]}" "$(counter "node$far/moved_in")" -eq "$moved"
 was=$(pool_pages_in "$base" "$pages")
-check "${tests[4]}" take_half "$far"
+ktap_test_result "${tests[4]}" take_half "$far"
 gone=$(($(counter "node$far/moved_in") - moved))
-note "$gone of $was pages went to node $far"
+ktap_print_msg "$gone of $was pages went to node $far"
 is "${tests[5]}" "$gone" -gt 0
 is "${tests[6]}" "$(pool_pages_in "$base" "$pages")" -le $((was - gone))
-check "${tests[7]}" same_data "$SCRATCH/data"
-check "${tests[8]}" counters_add_up
+ktap_test_result "${tests[7]}" same_data "$SCRATCH/data"
+ktap_test_result "${tests[8]}" counters_add_up
 echo "$pages" >"$AREA/free"
-finish
+ktap_finished

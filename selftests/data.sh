@@ -12,6 +12,7 @@
 # zpages as pages, exactly one zpage for each block, and nothing once emptied.
 
 . "$(dirname "$0")/lib.sh"
+ktap_print_header
 
 need_root
 need_command python3
@@ -21,7 +22,7 @@ scratch
 model=$SCRATCH/model
 real_data "$SCRATCH/data" "$(pick 32 8)"
 head -c 2M /dev/urandom >"$SCRATCH/random"
-plan 45
+ktap_set_plan 45
 
 # both ARGS...: the same dd into the pool and into the model.
 both() {
@@ -35,16 +36,16 @@ agrees() {
 		[ "$(stat -c %s "$DATA")" = "$(stat -c %s "$model")" ] || { echo "sizes differ"; return 1; }
 		[ "$(counter zpages)" = "$1" ] || { echo "$(counter zpages) zpages"; return 1; }
 	}
-	check "$1" good "$2"
+	ktap_test_result "$1" good "$2"
 }
 
 is "empty at first" "$(counter pages) $(counter zpages) $(wc -c <"$DATA")" = "0 0 0"
-check "and its figures add up" counters_add_up
+ktap_test_result "and its figures add up" counters_add_up
 
 # --- whole blocks ---
 
 blocks=$(($(stat -c %s "$SCRATCH/data") / 4096))
-check "stores programs" both if="$SCRATCH/data" bs=1M
+ktap_test_result "stores programs" both if="$SCRATCH/data" bs=1M
 agrees "they are in it" "$blocks"
 is "there are pages" "$(counter pages)" -ge $((blocks / 2))
 is "fewer than zpages" "$(counter pages)" -lt "$blocks"
@@ -52,23 +53,23 @@ is "stored_bytes is less than what went in" "$(counter stored_bytes)" -lt $((blo
 is "but not nothing" "$(counter stored_bytes)" -gt $((blocks * 256))
 # The judge must be able to see a difference.
 printf x | dd of="$model" bs=1 seek=123456 conv=notrunc status=none
-check "one other byte is found" eval "! cmp -s $model $DATA"
+ktap_test_result "one other byte is found" eval "! cmp -s $model $DATA"
 dd if="$SCRATCH/data" of="$model" bs=4K seek=30 skip=30 count=1 conv=notrunc status=none
 agrees "and its repair, too" "$blocks"
 
-check "overwrites blocks with others" both if="$SCRATCH/data" bs=4K skip=100 seek=7 count=300 conv=notrunc
+ktap_test_result "overwrites blocks with others" both if="$SCRATCH/data" bs=4K skip=100 seek=7 count=300 conv=notrunc
 agrees "they are in it" "$blocks"
-check "overwrites blocks with random bytes" both if="$SCRATCH/random" bs=4K seek=500 count=64 conv=notrunc
+ktap_test_result "overwrites blocks with random bytes" both if="$SCRATCH/random" bs=4K seek=500 count=64 conv=notrunc
 agrees "they are in it, and take whole pages" "$blocks"
 is "as stored_bytes tells" "$(awk 'NR > 1 && $3 + $4 == 4096' "$POOL/pages" | wc -l)" -ge 64
-check "overwrites blocks with zeroes" both if=/dev/zero bs=4K seek=600 count=64 conv=notrunc
+ktap_test_result "overwrites blocks with zeroes" both if=/dev/zero bs=4K seek=600 count=64 conv=notrunc
 agrees "they are in it" "$blocks"
 
 # --- parts of blocks ---
 
-check "parts: one byte" both if="$SCRATCH/random" bs=1 count=1 seek=40961 conv=notrunc
-check "parts: across a border" both if="$SCRATCH/random" bs=5000 count=1 seek=3 conv=notrunc
-check "parts: 10000 odd bytes, 7 at a time" both if="$SCRATCH/data" bs=7 count=1428 seek=20000 conv=notrunc
+ktap_test_result "parts: one byte" both if="$SCRATCH/random" bs=1 count=1 seek=40961 conv=notrunc
+ktap_test_result "parts: across a border" both if="$SCRATCH/random" bs=5000 count=1 seek=3 conv=notrunc
+ktap_test_result "parts: 10000 odd bytes, 7 at a time" both if="$SCRATCH/data" bs=7 count=1428 seek=20000 conv=notrunc
 agrees "they are in it" "$blocks"
 unaligned() {
 	local at
@@ -77,42 +78,42 @@ unaligned() {
 			<(dd if="$model" bs=777 iflag=skip_bytes skip="$at" count=40 status=none) || return
 	done
 }
-check "reads at odd places" unaligned
+ktap_test_result "reads at odd places" unaligned
 
 # --- holes ---
 
-check "free_every 3" put free_every 3
+ktap_test_result "free_every 3" put free_every 3
 punched "$model" 3
 agrees "freed blocks read as zeroes" $((blocks - blocks / 3))
-check "free_every 2" put free_every 2
+ktap_test_result "free_every 2" put free_every 2
 punched "$model" 2
 # Left are the blocks that neither 2 nor 3 counts: b + 1 divisible by none.
 left=$((blocks - blocks / 2 - blocks / 3 + blocks / 6))
 agrees "again" "$left"
-check "fills a part of a hole" both if="$SCRATCH/data" bs=100 count=1 seek=42 conv=notrunc
+ktap_test_result "fills a part of a hole" both if="$SCRATCH/data" bs=100 count=1 seek=42 conv=notrunc
 agrees "the rest of it is zeroes" $((left + 1))
 
 # --- beyond the end ---
 
-check "appends" eval "head -c 10000 $SCRATCH/random | tee -a $DATA >>$model"
+ktap_test_result "appends" eval "head -c 10000 $SCRATCH/random | tee -a $DATA >>$model"
 agrees "it is at the end" $((left + 1 + 3))
-check "appends to the part of a block" eval "head -c 5000 $SCRATCH/data | tee -a $DATA >>$model"
+ktap_test_result "appends to the part of a block" eval "head -c 5000 $SCRATCH/data | tee -a $DATA >>$model"
 agrees "it is at the end" $((left + 1 + 4))
-check "writes 64 MiB further on" both if="$SCRATCH/random" bs=1M seek=$(($(stat -c %s "$model") / 1048576 + 64)) count=1 conv=notrunc
+ktap_test_result "writes 64 MiB further on" both if="$SCRATCH/random" bs=1M seek=$(($(stat -c %s "$model") / 1048576 + 64)) count=1 conv=notrunc
 agrees "what lies between is zeroes, and nothing is stored for it" $((left + 1 + 4 + 256))
 read_end() { [ "$(dd if="$DATA" bs=4K iflag=skip_bytes skip="$(stat -c %s "$DATA")" status=none | wc -c)" = 0 ]; }
-check "nothing can be read at the end" read_end
+ktap_test_result "nothing can be read at the end" read_end
 
 # --- emptying ---
 
-check "O_TRUNC" eval ": >$DATA"
-check "empties it" pool_is_empty
+ktap_test_result "O_TRUNC" eval ": >$DATA"
+ktap_test_result "empties it" pool_is_empty
 is "its size is 0" "$(stat -c %s "$DATA")" -eq 0
-check "stores random bytes only" dd if="$SCRATCH/random" of="$DATA" bs=1M status=none
-check "they are in it" cmp "$SCRATCH/random" "$DATA"
+ktap_test_result "stores random bytes only" dd if="$SCRATCH/random" of="$DATA" bs=1M status=none
+ktap_test_result "they are in it" cmp "$SCRATCH/random" "$DATA"
 is "nothing of it compresses: a page for each" "$(counter pages) $(counter zpages)" = "512 512"
-check "drop" put drop 1
-check "empties it" pool_is_empty
-check "nothing is read" cmp /dev/null "$DATA"
+ktap_test_result "drop" put drop 1
+ktap_test_result "empties it" pool_is_empty
+ktap_test_result "nothing is read" cmp /dev/null "$DATA"
 is "no allocation failed" "$(counter stats/alloc_failed)" -eq 0
-finish
+ktap_finished

@@ -12,17 +12,18 @@
 # memory blocks in which its pages were go offline: nothing of it is left there.
 
 . "$(dirname "$0")/lib.sh"
+ktap_print_header
 
 need_root
 need_nodes 2
 need_command python3 timeout
 load_module
 need_file "$DATA" /proc/sys/vm/compact_memory
-find_removable 1 online_movable || note "no memory of node 1 can go offline"
+find_removable 1 online_movable || ktap_print_msg "no memory of node 1 can go offline"
 at_exit 'bring_back 1'
 scratch
 real_data "$SCRATCH/data" "$(pick 16 6)"
-plan 14
+ktap_set_plan 14
 
 # --- those who move ---
 
@@ -80,9 +81,9 @@ isolated=$(counter stats/isolated) migrated=$(counter stats/migrated)
 quiet
 start_movers
 
-check "parallel writers find what they wrote" writers 2
+ktap_test_result "parallel writers find what they wrote" writers 2
 empty() { echo 1 >"$DEBUGFS/drop" && pool_is_empty; }
-check "dropped at once: no page is left" empty
+ktap_test_result "dropped at once: no page is left" empty
 
 # Store and free in turn, so that pages die young, old, and half-dead.
 rounds() {
@@ -96,7 +97,7 @@ rounds() {
 		pool_is_empty || { echo "round $i"; return 1; }
 	done
 }
-check "stored and freed, over and over: each time no page is left" rounds
+ktap_test_result "stored and freed, over and over: each time no page is left" rounds
 truncated() {
 	local i
 	for ((i = 0; i < $(pick 5 3); i++)); do
@@ -105,7 +106,7 @@ truncated() {
 		pool_is_empty || return
 	done
 }
-check "stored and truncated: each time no page is left" truncated
+ktap_test_result "stored and truncated: each time no page is left" truncated
 
 # All of it freed while offline has it isolated: on node 1, with what it has
 # isolated in large batches.
@@ -126,26 +127,26 @@ while_offline() {
 		pool_is_empty || { echo "round $i"; return 1; }
 	done
 }
-check "dropped while its memory goes offline: no page is left" while_offline
+ktap_test_result "dropped while its memory goes offline: no page is left" while_offline
 loud
 
 # --- nothing is left ---
 
-note "isolated $(($(counter stats/isolated) - isolated))," \
+ktap_print_msg "isolated $(($(counter stats/isolated) - isolated))," \
 	"migrated $(($(counter stats/migrated) - migrated))," \
 	"putback $(counter stats/putback), migrate_busy $(counter stats/migrate_busy)"
 deferred=$(counter stats/deferred_frees)
-[ "$deferred" -gt 0 ] || note "deferred_frees is still 0: no page was freed while its lock was taken"
-note "deferred_frees $deferred"
+[ "$deferred" -gt 0 ] || ktap_print_msg "deferred_frees is still 0: no page was freed while its lock was taken"
+ktap_print_msg "deferred_frees $deferred"
 if [ "$(mover)" = movable_ops ]; then
 	is "pages were isolated all the time" $(($(counter stats/isolated) - isolated)) -gt 100
 else
-	skip "pages were isolated all the time" "the page cache does not tell us"
+	ktap_test_skip "pages were isolated all the time" "the page cache does not tell us"
 fi
 is "and moved" $(($(counter stats/migrated) - migrated)) -gt 100
 is "all moves between nodes add up" "$(node_sum moved_in)" -eq "$(node_sum moved_out)"
 is "no page, no zpage, no byte" "$(cat "$SYS"/{pages,zpages,stored_bytes,unbuddied_pages} | tr '\n' ' ')" = "0 0 0 0 "
-check "the validator is content" pool_is_ok
+ktap_test_result "the validator is content" pool_is_ok
 # Each page that is in use, by the stack that allocated it; a page that moved keeps
 # the stack of the first. Only pool pages are allocated as movable; slab and tables
 # that the module has for other reasons are not.
@@ -158,26 +159,26 @@ owns_none() {
 	# Processors have batches of pages to add to lists, with a reference on each.
 	echo 1 >/proc/sys/vm/drop_caches
 	pages=$(owned)
-	note "pool pages in use: $pages"
+	ktap_print_msg "pool pages in use: $pages"
 	[ "$pages" = 0 ]
 }
 if grep -qw page_owner=on /proc/cmdline && [ -e "$OWNERS" ]; then
 	store "$SCRATCH/data"
 	is "the host knows which pages are the module's" "$(owned)" -ge "$(counter pages)"
 	echo 1 >"$DEBUGFS/drop"
-	check "and has none of them when its pool is empty" wait_until 180 owns_none
+	ktap_test_result "and has none of them when its pool is empty" wait_until 180 owns_none
 else
-	skip "the host knows which pages are the module's" "the kernel keeps no record of owners"
-	skip "and has none of them when its pool is empty" "the kernel keeps no record of owners"
+	ktap_test_skip "the host knows which pages are the module's" "the kernel keeps no record of owners"
+	ktap_test_skip "and has none of them when its pool is empty" "the kernel keeps no record of owners"
 fi
-check "the module can be unloaded" unload_module
+ktap_test_result "the module can be unloaded" unload_module
 left_nothing() {
 	local block
 	for block in "${REMOVABLE[@]}"; do offline_block "$block" || { echo "block $block"; return 1; }; done
 }
 if [ ${#REMOVABLE[@]} -gt 0 ]; then
-	check "its memory goes offline" left_nothing
+	ktap_test_result "its memory goes offline" left_nothing
 else
-	skip "its memory goes offline" "no memory of node 1 can go offline"
+	ktap_test_skip "its memory goes offline" "no memory of node 1 can go offline"
 fi
-finish
+ktap_finished

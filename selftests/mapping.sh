@@ -10,6 +10,7 @@
 # page cache takes a page away.
 
 . "$(dirname "$0")/lib.sh"
+ktap_print_header
 
 need_root
 need_nodes 2
@@ -20,11 +21,11 @@ compact_alone
 need_file "$DATA"
 scratch
 real_data "$SCRATCH/data" "$(pick 12 4)"
-plan 54
+ktap_set_plan 54
 
 is "the mover is mapping" "$(mover)" = mapping
 is "the device is root's" "$(stat -c '%a %U %F' $DEVICE)" = "600 root character special file"
-check "stores data from node 0" on_node 0 dd if="$SCRATCH/data" of="$DATA" bs=1M status=none
+ktap_test_result "stores data from node 0" on_node 0 dd if="$SCRATCH/data" of="$DATA" bs=1M status=none
 pages=$(counter pages)
 is "all pages are on node 0" "$(counter node0/pages)" -eq "$pages"
 
@@ -35,10 +36,10 @@ mapper_says() {
 	if mapper_do "$@" >"$ktap_output"; then
 		is "$name" "$ANSWER" = "$expected"
 	else
-		not_ok "$name" "$(cat "$ktap_output")"
+		ktap_test_fail "$name" "$(cat "$ktap_output")"
 	fi
 }
-check "opens it" mapper_start
+ktap_test_result "opens it" mapper_start
 mapper_says "maps each page of the pool" "$pages" map
 mapper_says "refuses to be written to" 9 refused
 mapper_says "has an end" 0 beyond
@@ -55,22 +56,22 @@ all_on() {
 }
 # moved_to NODE NAME: after a system call.
 moved_to() {
-	check "$2: all pages are on node $1" all_on "$1"
-	check "$2: contents are the same" same_data "$SCRATCH/data"
+	ktap_test_result "$2: all pages are on node $1" all_on "$1"
+	ktap_test_result "$2: contents are the same" same_data "$SCRATCH/data"
 }
 in_before=$(counter node1/moved_in)
 # What else the process has may be anybody's, and stay: the number is no matter.
-check "migrate_pages(2) from 0 to 1" mapper_do migrate 0 1
+ktap_test_result "migrate_pages(2) from 0 to 1" mapper_do migrate 0 1
 moved_to 1 migrate_pages
 is "node 1 counts them as moved in" $(($(counter node1/moved_in) - in_before)) -eq "$pages"
-check "migrate_pages(2) back" mapper_do migrate 1 0
+ktap_test_result "migrate_pages(2) back" mapper_do migrate 1 0
 moved_to 0 "migrate_pages back"
 mapper_says "move_pages(2), query" "$pages" nodes 0
 mapper_says "move_pages(2) to 1" "$pages" move 1
 moved_to 1 move_pages
 mapper_says "mbind(2) with MPOL_MF_MOVE to 0" "$pages" bind 0
 moved_to 0 mbind
-check "migratepages(8) 0 1" migratepages "$MAPPER_PID" 0 1
+ktap_test_result "migratepages(8) 0 1" migratepages "$MAPPER_PID" 0 1
 moved_to 1 migratepages
 # cpusets: with cgroup v2, a change of cpuset.mems moves what is there.
 CGROUP=/sys/fs/cgroup/zbm
@@ -81,19 +82,19 @@ cpuset() {
 }
 at_exit "[ ! -d $CGROUP ] || { cat $CGROUP/cgroup.procs >/sys/fs/cgroup/cgroup.procs; rmdir $CGROUP; } 2>/dev/null"
 if grep -qw cpuset /sys/fs/cgroup/cgroup.controllers 2>/dev/null; then
-	check "cpuset.mems from 1 to 0" cpuset
-	check "cpuset: all pages are on node 0" wait_until 10 all_on 0
+	ktap_test_result "cpuset.mems from 1 to 0" cpuset
+	ktap_test_result "cpuset: all pages are on node 0" wait_until 10 all_on 0
 else
-	skip "cpuset.mems from 1 to 0" "there is no cpuset controller"
-	skip "cpuset: all pages are on node 0" "there is no cpuset controller"
+	ktap_test_skip "cpuset.mems from 1 to 0" "there is no cpuset controller"
+	ktap_test_skip "cpuset: all pages are on node 0" "there is no cpuset controller"
 fi
 
 # By hand: the pages are taken away from the process, which finds them when it looks.
-check "a write to migrate, 0 to 1" eval "echo '0 1' >$SYS/migrate"
+ktap_test_result "a write to migrate, 0 to 1" eval "echo '0 1' >$SYS/migrate"
 is "the process has none mapped any more" "$(lines)" = ""
 mapper_says "the process sees what it saw" "$pages" check
 moved_to 1 "migrate in sysfs"
-check "a write to migrate, back" eval "echo '1 0' >$SYS/migrate"
+ktap_test_result "a write to migrate, back" eval "echo '1 0' >$SYS/migrate"
 mapper_says "the process sees what it saw" "$pages" check
 moved_to 0 "migrate in sysfs, back"
 
@@ -103,39 +104,39 @@ mapper_says "MADV_PAGEOUT" 0 out
 mapper_says "the process sees what it saw" "$pages" check
 # From here on nobody has the pages mapped, which would protect them.
 mapper_stop
-check "POSIX_FADV_DONTNEED" python3 "$(dirname "$0")/mapper.py" forget
+ktap_test_result "POSIX_FADV_DONTNEED" python3 "$TOOLS/mapper.py" forget
 drop_caches() { sync && echo 3 >/proc/sys/vm/drop_caches; }
-check "drop_caches" drop_caches
+ktap_test_result "drop_caches" drop_caches
 pool_pfns >"$SCRATCH/after"
-check "not one page has gone" cmp "$SCRATCH/before" "$SCRATCH/after"
-check "the pool has what it had" same_data "$SCRATCH/data"
+ktap_test_result "not one page has gone" cmp "$SCRATCH/before" "$SCRATCH/after"
+ktap_test_result "the pool has what it had" same_data "$SCRATCH/data"
 # Soft offline evicts clean page cache rather than move it: not ours.
 SOFT=$BLOCK_SYS/soft_offline_page
 if [ -e $SOFT ]; then
 	pfn=$(head -n 1 "$SCRATCH/after")
-	check "soft offline of a page" soft_offline "$pfn"
+	ktap_test_result "soft offline of a page" soft_offline "$pfn"
 	pool_pfns >"$SCRATCH/soft"
 	is "it has another frame" "$(comm -23 "$SCRATCH/after" "$SCRATCH/soft" | tr -d '\n')" = "$pfn"
-	check "soft offline: contents are the same" same_data "$SCRATCH/data"
+	ktap_test_result "soft offline: contents are the same" same_data "$SCRATCH/data"
 else
 	for name in "soft offline of a page" "it has another frame" "soft offline: contents are the same"; do
-		skip "$name" "this kernel has no soft offline"
+		ktap_test_skip "$name" "this kernel has no soft offline"
 	done
 fi
 
 # Pages go under a process that has them mapped, and others come.
-check "opens it again" mapper_start
+ktap_test_result "opens it again" mapper_start
 mapper_says "maps each page of the pool" "$pages" map
 refused=$(rmmod "$MODULE" 2>&1)
 is "the module is in use while it is mapped" "${refused##* is }" = "in use"
 echo 1 >"$DEBUGFS/drop"
-check "drop leaves no page, though it is mapped" pool_is_empty
+ktap_test_result "drop leaves no page, though it is mapped" pool_is_empty
 # A block of zeroes becomes a zpage of some bytes. What was in the page before
 # its time is nobody's business.
 drop_caches
-check "stores blocks that take a chunk at each end" dd if=/dev/zero of="$DATA" bs=4K count=400 status=none
-check "maps their pages" mapper_do map
+ktap_test_result "stores blocks that take a chunk at each end" dd if=/dev/zero of="$DATA" bs=4K count=400 status=none
+ktap_test_result "maps their pages" mapper_do map
 mapper_says "nothing else is in them" 0 stale
 mapper_stop
-check "the module can be unloaded" wait_until 60 unload_module
-finish
+ktap_test_result "the module can be unloaded" wait_until 60 unload_module
+ktap_finished

@@ -12,6 +12,7 @@
 # its children find the pages, too, and none is left waiting.
 
 . "$(dirname "$0")/lib.sh"
+ktap_print_header
 
 need_root
 need_nodes 2
@@ -19,7 +20,7 @@ need_command python3 numactl migratepages timeout
 ZBM_MOVER=mapping
 load_module
 need_file "$DATA"
-find_removable 1 online_movable || note "no memory of node 1 can go offline"
+find_removable 1 online_movable || ktap_print_msg "no memory of node 1 can go offline"
 at_exit 'bring_back 1'
 scratch
 # What does not compress fills its pages: they stay as they are while others come
@@ -30,11 +31,11 @@ real_data "$SCRATCH/data" "$(pick 8 2)"
 blocks=$(($(stat -c %s "$SCRATCH/data") / 4096))
 seconds=$(pick 20 40)
 ! is_long || seconds=$((seconds * 6))
-plan 18
+ktap_set_plan 18
 
-check "stores what stays" store "$SCRATCH/stable"
-check "opens the pool" mapper_start
-check "maps it" mapper_do map
+ktap_test_result "stores what stays" store "$SCRATCH/stable"
+ktap_test_result "opens the pool" mapper_start
+ktap_test_result "maps it" mapper_do map
 is "each page of it" "$ANSWER" -eq "$stable"
 
 # Both ways, so that the pages are always on their way.
@@ -74,22 +75,22 @@ watch() {
 		! enough || return 0
 	done
 }
-check "the process and its children see the right bytes, at all times" watch
-note "read $reads times"
+ktap_test_result "the process and its children see the right bytes, at all times" watch
+ktap_print_msg "read $reads times"
 stop_workers
 wait "${WORKERS[@]}"
 loud
 bring_back 1
 workers_are_content
 moved=$(($(counter stats/migrated) - moved)) between=$(($(node_sum moved_out) - between))
-note "migrated $moved, of these to another node $between; migrate_busy $(counter stats/migrate_busy)"
+ktap_print_msg "migrated $moved, of these to another node $between; migrate_busy $(counter stats/migrate_busy)"
 is "by hand, too" "$(counter stats/user_moved)" -gt "$stable"
 is "pages moved all the time" "$between" -gt $((stable * 4))
 is "and within their node, too" "$moved" -gt "$between"
-check "nothing is left on its way" mapper_do check
+ktap_test_result "nothing is left on its way" mapper_do check
 is "all of the process's pages are still there" "$ANSWER" -eq "$stable"
 mapper_stop
-check "the pool has what it had" comparer
-check "drop leaves no page" eval "echo 1 >$DEBUGFS/drop; pool_is_empty"
-check "the module can be unloaded" wait_until 60 unload_module
-finish
+ktap_test_result "the pool has what it had" comparer
+ktap_test_result "drop leaves no page" eval "echo 1 >$DEBUGFS/drop; pool_is_empty"
+ktap_test_result "the module can be unloaded" wait_until 60 unload_module
+ktap_finished

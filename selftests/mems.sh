@@ -11,6 +11,7 @@
 # cpuset. Zswap's pool, made later, keeps to them as well.
 
 . "$(dirname "$0")/lib.sh"
+ktap_print_header
 
 need_root
 need_nodes 4
@@ -21,10 +22,10 @@ at_exit "echo $min_free >/proc/sys/vm/min_free_kbytes"
 echo 2048 >/proc/sys/vm/min_free_kbytes
 load_module
 need_file "$DATA" "$SYS/mems"
-[ "$(cat "$NODE_SYS/node0/distance")" = "10 15 20 30" ] || skip_all "nodes are not as far from each other as expected"
+[ "$(cat "$NODE_SYS/node0/distance")" = "10 15 20 30" ] || ktap_exit_skip "nodes are not as far from each other as expected"
 scratch
 real_data "$SCRATCH/data" "$(pick 4 2)"
-plan 49
+ktap_set_plan 49
 
 mems() { echo "$1" >"$SYS/mems"; }
 shares() { cat "$SYS"/node[0-3]/pages | tr '\n' ' '; }
@@ -40,14 +41,14 @@ all_on() {
 
 is "at first all nodes are allowed" "$(cat "$SYS/mems") $(cat "$SYS/mems_effective")" = "0-3 0-3"
 is "and a change moves nothing" "$(cat "$SYS/memory_migrate")" = 0
-check "stores on the local node" store_from 0
-check "stores on the local node" all_on 0
+ktap_test_result "stores on the local node" store_from 0
+ktap_test_result "stores on the local node" all_on 0
 # FROM NODES WHERE
 while read -r from nodes where why; do
-	check "mems $nodes" mems "$nodes"
+	ktap_test_result "mems $nodes" mems "$nodes"
 	is "mems $nodes is read back" "$(cat "$SYS/mems") $(cat "$SYS/mems_effective")" = "$nodes $nodes"
-	check "mems $nodes: stores from node $from" store_from "$from"
-	check "mems $nodes: on node $where, $why" all_on "$where"
+	ktap_test_result "mems $nodes: stores from node $from" store_from "$from"
+	ktap_test_result "mems $nodes: on node $where, $why" all_on "$where"
 done <<-LIST
 	0 1-3 1 the nearest
 	1 0,2-3 0 the nearest
@@ -58,7 +59,7 @@ LIST
 
 # Beside others only where it is allowed: what is there stays, and is not added to.
 mems all
-check "a page is half full on node 2" on_node 2 dd if=/dev/zero of="$DATA" bs=4K count=1 status=none
+ktap_test_result "a page is half full on node 2" on_node 2 dd if=/dev/zero of="$DATA" bs=4K count=1 status=none
 is "a zero block leaves room" "$(counter unbuddied_pages) $(counter node2/pages)" = "1 1"
 mems 3
 on_node 2 dd if=/dev/zero of="$DATA" bs=4K count=2 seek=1 conv=notrunc status=none
@@ -70,25 +71,25 @@ is "and it is when it is" "$(counter node2/zpages) $(counter node2/pages)" = "2 
 
 # With memory_migrate.
 mems 0-1
-check "stores on node 0" store_from 0
+ktap_test_result "stores on node 0" store_from 0
 numactl --cpunodebind=1 dd if="$SCRATCH/data" of="$DATA" bs=4K count=200 conv=notrunc status=none
 at_rest
 before=$(shares)
 read -r a b _ <<<"$before"
 is "stores on nodes 0 and 1" "$((a > 100 && b > 50))" = 1
-check "mems 2-3 without memory_migrate" mems 2-3
+ktap_test_result "mems 2-3 without memory_migrate" mems 2-3
 is "moves nothing" "$(shares)" = "$before"
 mems 0-1
 echo 1 >"$SYS/memory_migrate"
-check "mems 2-3 with memory_migrate" mems 2-3
+ktap_test_result "mems 2-3 with memory_migrate" mems 2-3
 is "keeps what was together together" "$(shares)" = "0 0 $a $b "
-check "mems 1-2" mems 1-2
+ktap_test_result "mems 1-2" mems 1-2
 is "and again, over an overlap" "$(shares)" = "0 $a $b 0 "
 # What lies where it should not have been is brought in, too.
 echo 0 >"$SYS/memory_migrate"
 mems 3
 echo 1 >"$SYS/memory_migrate"
-check "mems 0" mems 0
+ktap_test_result "mems 0" mems 0
 is "what had been left elsewhere comes as well" "$(shares)" = "$((a + b)) 0 0 0 "
 is "and is right" "$(same_data "$SCRATCH/data" && counter stats/not_moved)" = 0
 
@@ -105,7 +106,7 @@ rm "$SCRATCH/run"
 wait "$ASKER"
 is "while a move is running: EBUSY, and mems as it was" "$busy" = 0
 echo all >"$DEBUGFS/unpin"
-check "mems all" mems all
+ktap_test_result "mems all" mems all
 is "allows all nodes" "$(cat "$SYS/mems") $(cat "$SYS/mems_effective")" = "0-3 0-3"
 
 if [ -e "$ZSWAP/zpool" ] && [ -b /dev/zram0 ] || modprobe zram 2>/dev/null && [ -e "$ZSWAP/zpool" ]; then
@@ -115,30 +116,30 @@ if [ -e "$ZSWAP/zpool" ] && [ -b /dev/zram0 ] || modprobe zram 2>/dev/null && [ 
 		mems 3 && echo 1 >"$DEBUGFS/drop" && pool_is_empty && zswap_start "$MODULE" 128 && hog_start "$SCRATCH/data" "$(pick 64 32)" numactl --membind=0 &&
 			hog_do out && [ "$(counter node3/zpages)" -gt 1000 ] && wait_until 10 only_on 3 && hog_do read
 	}
-	check "a pool of zswap's keeps to mems" zswapped
+	ktap_test_result "a pool of zswap's keeps to mems" zswapped
 	moved() {
 		hog_do out && mems 0 && wait_until 10 only_on 0 &&
 			[ "$(counter node0/zpages)" -gt 1000 ] && hog_do read
 	}
-	check "and is moved by a change" moved
+	ktap_test_result "and is moved by a change" moved
 	# Full: who stores is in reclaim, and the kernel would take any node for it.
 	full() {
 		mems 3 && hog_do read && occupy_node 3 8000 && hog_do out &&
-			note "$(counter node3/pages) pages on node 3, $(counter stats/alloc_failed) stores refused" &&
+			ktap_print_msg "$(counter node3/pages) pages on node 3, $(counter stats/alloc_failed) stores refused" &&
 			[ "$(counter stats/alloc_failed)" -gt 0 ]
 	}
-	check "what does not fit is refused" full
+	ktap_test_result "what does not fit is refused" full
 	is "and goes nowhere else" "$(cat "$SYS"/node[0-2]/pages | tr '\n' ' ')" = "0 0 0 "
 	vacate_node
-	check "contents are the same" hog_do read
+	ktap_test_result "contents are the same" hog_do read
 	hog_stop
-	check "zswap ends" zswap_stop
+	ktap_test_result "zswap ends" zswap_stop
 else
 	for name in "a pool of zswap's keeps to mems" "and is moved by a change" "zswap ends" \
 		"what does not fit is refused" "and goes nowhere else" "contents are the same"; do
-		skip "$name" "this kernel has no zswap that uses zpool"
+		ktap_test_skip "$name" "this kernel has no zswap that uses zpool"
 	done
 fi
 echo 1 >"$DEBUGFS/drop"
-check "figures add up" pool_is_empty
-finish
+ktap_test_result "figures add up" pool_is_empty
+ktap_finished

@@ -10,6 +10,7 @@
 # at a time. Contents are the same after each.
 
 . "$(dirname "$0")/lib.sh"
+ktap_print_header
 
 need_root
 need_nodes 4
@@ -21,7 +22,7 @@ scratch
 real_data "$SCRATCH/data" "$(pick 12 8)"
 real_data "$SCRATCH/more" "$(pick 48 32)"
 blocks=$(($(stat -c %s "$SCRATCH/data") / 4096))
-plan 60
+ktap_set_plan 60
 
 on() { cat "$SYS/node$1/pages"; }
 # shares: the pages on nodes 0 to 3.
@@ -51,17 +52,17 @@ request() {
 	local before moved_before user_before
 	before=$(shares) moved_before=$(moves) user_before=$(counter stats/user_moved)
 	pool_pages | sort >"$SCRATCH/before"
-	check "migrate $1" eval "echo '$1' >$SYS/migrate"
+	ktap_test_result "migrate $1" eval "echo '$1' >$SYS/migrate"
 	is "migrate $1: from $before" "$(shares)" = "$2"
 	is "migrate $1: each page moves once at most" $(($(moves) - moved_before)) -eq "$3"
 	is "migrate $1: user_moved, not_moved" \
 		"$(($(counter stats/user_moved) - user_before)) $(counter stats/not_moved)" = "$3 0"
 	pool_pages | sort >"$SCRATCH/after"
 	is "migrate $1: others stay" "$(comm -23 "$SCRATCH/before" "$SCRATCH/after" | grep -c " [$4]$")" -eq 0
-	check "migrate $1: contents are the same" intact
+	ktap_test_result "migrate $1: contents are the same" intact
 }
 
-check "stores on all nodes" spread 1 2 3 4
+ktap_test_result "stores on all nodes" spread 1 2 3 4
 read -r a b c d <<<"${was[*]}"
 is "each node has pages" "$((a > 50 && b > 50 && c > 50 && d > 50))" = 1
 request "0 0" "$a $b $c $d" 0 0123
@@ -72,19 +73,19 @@ spread 1 2 3 4
 read -r a b c d <<<"${was[*]}"
 request "0,2-3 1,3" "0 $((a + b)) 0 $((c + d))" $((a + c)) 13
 request "all 2" "0 0 $((a + b + c + d)) 0" $((a + b + c + d)) 2
-check "figures add up" counters_add_up
+ktap_test_result "figures add up" counters_add_up
 
 # A page in use stays, and moves when it is not in use any more.
-check "pins 20 blocks" eval "echo '0 20' >$DEBUGFS/pin"
+ktap_test_result "pins 20 blocks" eval "echo '0 20' >$DEBUGFS/pin"
 pinned=$(pinned_pages | wc -l)
 pages=$(counter pages)
-check "migrate 2 0" eval "echo '2 0' >$SYS/migrate"
+ktap_test_result "migrate 2 0" eval "echo '2 0' >$SYS/migrate"
 is "pages in use are counted as not moved" "$(counter stats/not_moved) $(on 2)" = "$pinned $pinned"
 is "the others have moved" "$(on 0)" -eq $((pages - pinned))
 echo all >"$DEBUGFS/unpin"
-check "migrate 2 0 again" eval "echo '2 0' >$SYS/migrate"
+ktap_test_result "migrate 2 0 again" eval "echo '2 0' >$SYS/migrate"
 is "now all have moved" "$(counter stats/not_moved) $(on 0)" = "0 $pages"
-check "contents are the same" intact
+ktap_test_result "contents are the same" intact
 
 # One at a time. Pages in use keep a request busy for a while.
 echo '0 20' >"$DEBUGFS/pin"
@@ -98,14 +99,14 @@ rm "$SCRATCH/run"
 wait $one $two $three
 echo all >"$DEBUGFS/unpin"
 answers=$(sort -u "$SCRATCH"/{one,two,three} | tr '\n' ' ')
-note "$(sort "$SCRATCH"/{one,two,three} | uniq -c | tr '\n' ' ')"
+ktap_print_msg "$(sort "$SCRATCH"/{one,two,three} | uniq -c | tr '\n' ' ')"
 is "of two requests at a time one is refused with EBUSY" "$answers" = "0 EBUSY "
-check "contents are the same" intact
+ktap_test_result "contents are the same" intact
 
 # No memory at the destination: what is left of it is used, the rest is counted.
 # More than what could be reclaimed for it.
-check "stores more data on node 0" on_node 0 dd if="$SCRATCH/more" of="$DATA" bs=1M status=none
-check "all to node 0" eval "echo 'all 0' >$SYS/migrate"
+ktap_test_result "stores more data on node 0" on_node 0 dd if="$SCRATCH/more" of="$DATA" bs=1M status=none
+ktap_test_result "all to node 0" eval "echo 'all 0' >$SYS/migrate"
 at_rest
 pages=$(counter pages)
 min_free=$(cat /proc/sys/vm/min_free_kbytes)
@@ -123,13 +124,13 @@ for _ in 1 2 3 4 5; do
 done
 is "node 3 was almost full" "${OCCUPIER:+full}" = full
 moved=$(($(counter stats/user_moved) - user_before))
-note "$errno: $moved moved, $(counter stats/not_moved) not"
+ktap_print_msg "$errno: $moved moved, $(counter stats/not_moved) not"
 is "no memory at the destination: ENOMEM" "$errno" = ENOMEM
 is "what was moved, and what was not, is all there is" \
 	"$(on 3) $((moved + $(counter stats/not_moved))) $(on 0)" = "$moved $pages $((pages - moved))"
-check "contents are the same" same_data "$SCRATCH/more"
+ktap_test_result "contents are the same" same_data "$SCRATCH/more"
 vacate_node
-check "with memory there it goes on" eval "echo '0 3' >$SYS/migrate"
+ktap_test_result "with memory there it goes on" eval "echo '0 3' >$SYS/migrate"
 is "all are there" "$(on 3)" -eq "$pages"
 
 # A fatal signal ends it: it comes when the first pages have moved, and most have not.
@@ -147,9 +148,9 @@ for _ in $(seq 100); do
 	[ "$early" -lt 3 ] || break
 	echo "all $to" >"$SYS/migrate"
 done
-note "$early requests ended early"
+ktap_print_msg "$early requests ended early"
 is "a fatal signal ends a request" "$early" -gt 0
-check "figures add up" counters_add_up
-check "contents are the same" same_data "$SCRATCH/more"
-check "the module can be unloaded" unload_module
-finish
+ktap_test_result "figures add up" counters_add_up
+ktap_test_result "contents are the same" same_data "$SCRATCH/more"
+ktap_test_result "the module can be unloaded" unload_module
+ktap_finished

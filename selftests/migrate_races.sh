@@ -12,6 +12,7 @@
 # the pool, the kernel and the counters agree.
 
 . "$(dirname "$0")/lib.sh"
+ktap_print_header
 
 need_root
 need_nodes 4
@@ -20,14 +21,14 @@ load_module
 need_file "$DATA" "$SYS/migrate" /proc/sys/vm/compact_memory
 # The node that loses memory: one where little from the boot is.
 for victim in 3 2 1; do ! find_removable $victim online_movable || break; done
-[ ${#REMOVABLE[@]} -gt 0 ] || note "no memory can go offline"
+[ ${#REMOVABLE[@]} -gt 0 ] || ktap_print_msg "no memory can go offline"
 at_exit "bring_back $victim"
 scratch
 real_data "$SCRATCH/data" "$(pick 8 3)"
 seconds=$(pick 20 40)
 ! is_long || seconds=$((seconds * 6))
 [ "$(mover)" = mapping ] && mapped=1 || mapped=''
-plan 25
+ktap_set_plan 25
 
 blocks=$(($(stat -c %s "$SCRATCH/data") / 4096)) half=$(($(stat -c %s "$SCRATCH/data") / 8192))
 
@@ -75,13 +76,13 @@ mapped_mover() {
 	mapper_do touch && mapper_do migrate 0 1 && mapper_do migrate 1 2 && mapper_do migrate 2 0
 }
 
-check "stores data" dd if="$SCRATCH/data" of="$DATA" bs=4K count=$half status=none
+ktap_test_result "stores data" dd if="$SCRATCH/data" of="$DATA" bs=4K count=$half status=none
 if [ -n "$mapped" ]; then
-	check "a process has the pool mapped" eval "mapper_start && mapper_do map"
+	ktap_test_result "a process has the pool mapped" eval "mapper_start && mapper_do map"
 else
-	skip "a process has the pool mapped" "the mover is not mapping"
+	ktap_test_skip "a process has the pool mapped" "the mover is not mapping"
 fi
-check "stores more" dd if="$SCRATCH/data" of="$DATA" bs=4K skip=$half seek=$half conv=notrunc status=none
+ktap_test_result "stores more" dd if="$SCRATCH/data" of="$DATA" bs=4K skip=$half seek=$half conv=notrunc status=none
 user_before=$(counter stats/user_moved) migrated=$(counter stats/migrated)
 quiet
 start_workers asker other allower reader compactor offliner pinner writer shower mapped_mover
@@ -89,30 +90,30 @@ sleep "$seconds"
 [ ${#REMOVABLE[@]} = 0 ] || wait_until 120 test -s "$OFFLINED"
 stop_workers
 ended() { local pid; for pid in "${WORKERS[@]}"; do ! kill -0 "$pid" 2>/dev/null || return 1; done; }
-check "nobody waits for ever" wait_until 240 ended
+ktap_test_result "nobody waits for ever" wait_until 240 ended
 wait "${WORKERS[@]}"
 loud
 bring_back "$victim"
 
 workers_are_content
-note "$(sort "$SCRATCH/answers" | uniq -c | tr '\n' ';')"
+ktap_print_msg "$(sort "$SCRATCH/answers" | uniq -c | tr '\n' ';')"
 user=$(($(counter stats/user_moved) - user_before)) all=$(($(counter stats/migrated) - migrated))
-note "$all moves, $user of them by hand, $(node_sum moved_out) between nodes"
+ktap_print_msg "$all moves, $user of them by hand, $(node_sum moved_out) between nodes"
 : >>"$OFFLINED"
 if [ ${#REMOVABLE[@]} -gt 0 ]; then
 	is "memory went offline meanwhile" "$(wc -l <"$OFFLINED")" -gt 0
 else
-	skip "memory went offline meanwhile" "no memory can go offline"
+	ktap_test_skip "memory went offline meanwhile" "no memory can go offline"
 fi
 is "pages were moved by hand" "$user" -gt 100
 is "and by the host" $((all - user)) -gt 0
 is "moves between nodes are among all moves" "$(node_sum moved_out)" -le "$(counter stats/migrated)"
-check "the processes end" eval "[ -z '$mapped' ] || mapper_stop"
+ktap_test_result "the processes end" eval "[ -z '$mapped' ] || mapper_stop"
 is "no pin is left" "$(pins)" -eq 0
-check "contents are right" same_data "$SCRATCH/data"
+ktap_test_result "contents are right" same_data "$SCRATCH/data"
 is "one zpage for each block" "$(counter zpages)" -eq "$blocks"
-check "figures add up" counters_add_up
+ktap_test_result "figures add up" counters_add_up
 # Nothing is in the way any more: the last word is a request's.
-check "at rest a request moves every page" eval "echo all >$SYS/mems && echo 'all 2' >$SYS/migrate"
+ktap_test_result "at rest a request moves every page" eval "echo all >$SYS/mems && echo 'all 2' >$SYS/migrate"
 is "and each is where that put it" "$(counter stats/not_moved) $(counter node2/pages)" = "0 $(counter pages)"
-finish
+ktap_finished

@@ -8,10 +8,11 @@
 # errno, and then nothing is left; auto takes movable_ops where they are granted.
 
 . "$(dirname "$0")/lib.sh"
+ktap_print_header
 
 need_root
 load_module
-plan 16
+ktap_set_plan 16
 unload_module
 
 # load_says [MOVER]: the errno's name that loading it gives, 0 for success.
@@ -30,13 +31,13 @@ last_words() { dmesg | grep "$MODULE: mover: " | tail -n 1 | sed 's/.*mover: //'
 for wrong in nonsense '' mappin mapping,movable_ops; do
 	is "mover='$wrong'" "$(modprobe "$MODULE" "mover=$wrong" 2>&1 | grep -o 'Invalid argument')" = "Invalid argument"
 done
-check "nothing is left of these" absent
+ktap_test_result "nothing is left of these" absent
 
 is "mover=mapping" "$(load_says mapping)" = 0
 is "sysfs says so" "$(mover)" = mapping
 is "there is a device" "$(stat -c %F "$DEVICE")" = "character special file"
-check "unloads" unload_module
-check "nothing is left of it" absent
+ktap_test_result "unloads" unload_module
+ktap_test_result "nothing is left of it" absent
 
 granted=$(load_says movable_ops)
 case $granted in
@@ -48,7 +49,7 @@ case $granted in
 	;;
 *)
 	is "mover=movable_ops is refused" "$granted" = EBUSY
-	check "nothing is left of it" absent
+	ktap_test_result "nothing is left of it" absent
 	expected=mapping
 	;;
 esac
@@ -56,4 +57,4 @@ is "without a word" "$(load_says)" = 0
 is "it takes what is granted" "$(mover)" = "$expected"
 is "and the kernel's log says so" "$(last_words)" = "$expected"
 is "the parameter is read-only" "$(stat -c %a /sys/module/$MODULE/parameters/mover)" = 444
-finish
+ktap_finished

@@ -10,16 +10,17 @@
 # time, and `mems` knows which of its nodes there are.
 
 . "$(dirname "$0")/lib.sh"
+ktap_print_header
 
 need_root
 need_nodes 3
 need_command numactl timeout
 load_module
 need_file "$DATA" "$SYS/mems"
-find_dimm || skip_all "there is no DIMM that can be ejected"
+find_dimm || ktap_exit_skip "there is no DIMM that can be ejected"
 scratch
 real_data "$SCRATCH/data" "$(pick 40 16)"
-plan 30
+ktap_set_plan 30
 
 all_on() {
 	at_rest && [ "$(counter "node$1/pages")" = "$(counter pages)" ] &&
@@ -40,45 +41,45 @@ mems() { echo "$(cat "$SYS/mems") $(cat "$SYS/mems_effective")"; }
 
 is "node 2 has no processor" "$(cat "$NODE_SYS/node2/cpulist")" = ""
 is "and only movable memory" "$(awk '/^Node 2, zone/ { zone = $4 } zone != "" && $1 == "present" && $2 > 0 { print zone }' /proc/zoneinfo | sort -u | tr -d '\n')" = Movable
-check "mems 2" eval "echo 2 >$SYS/mems"
+ktap_test_result "mems 2" eval "echo 2 >$SYS/mems"
 is "is in effect" "$(mems)" = "2 2"
-check "stores data" store "$SCRATCH/data"
-check "all of it is on node 2" all_on 2
+ktap_test_result "stores data" store "$SCRATCH/data"
+ktap_test_result "all of it is on node 2" all_on 2
 pages=$(counter pages)
-note "$pages pages in blocks $(pool_blocks | tr '\n' ' ')of $(node_blocks 2 | tr '\n' ' ')"
-check "figures add up" counters_add_up
+ktap_print_msg "$pages pages in blocks $(pool_blocks | tr '\n' ' ')of $(node_blocks 2 | tr '\n' ' ')"
+ktap_test_result "figures add up" counters_add_up
 
 quiet
-check "all memory of node 2 goes offline" node_offline
+ktap_test_result "all memory of node 2 goes offline" node_offline
 loud
 is "node 2 has no memory" "$(has_memory 2 || echo none)" = none
 is "no page is there" "$(counter node2/pages)" -eq 0
 is "all have moved out" "$(counter node2/moved_out)" -eq "$pages"
-check "contents are the same" same_data "$SCRATCH/data"
-check "figures add up" counters_add_up
+ktap_test_result "contents are the same" same_data "$SCRATCH/data"
+ktap_test_result "figures add up" counters_add_up
 is "mems stays, the others count" "$(mems)" = "2 0-1"
 is "to write it again would be ENODEV" "$(write_errno "$SYS/mems" 2)" = ENODEV
 is "to move there, too" "$(write_errno "$SYS/migrate" "0 2")" = ENODEV
-check "stores more" dd if="$SCRATCH/data" of="$DATA" bs=1M count=1 conv=notrunc status=none
+ktap_test_result "stores more" dd if="$SCRATCH/data" of="$DATA" bs=1M count=1 conv=notrunc status=none
 at_rest
 is "all is on nodes 0 and 1" $(($(counter node0/pages) + $(counter node1/pages))) -eq "$(counter pages)"
 
-check "node 2 comes back" node_online
+ktap_test_result "node 2 comes back" node_online
 is "mems counts again" "$(mems)" = "2 2"
-check "what there is can be moved there" eval "echo 'all 2' >$SYS/migrate"
-check "all of it is on node 2" all_on 2
+ktap_test_result "what there is can be moved there" eval "echo 'all 2' >$SYS/migrate"
+ktap_test_result "all of it is on node 2" all_on 2
 # Some of it anew, so that pages are born there as well.
-check "stores data" store "$SCRATCH/data"
-check "all of it is on node 2" all_on 2
+ktap_test_result "stores data" store "$SCRATCH/data"
+ktap_test_result "all of it is on node 2" all_on 2
 
 quiet
-check "all memory of node 2 goes offline again" node_offline
+ktap_test_result "all memory of node 2 goes offline again" node_offline
 gone() { [ -z "$(node_blocks 2)" ]; }
 echo 1 >"$DIMM/eject"
-check "the DIMM is unplugged" wait_until 60 gone
+ktap_test_result "the DIMM is unplugged" wait_until 60 gone
 loud
-check "contents are the same" same_data "$SCRATCH/data"
-check "figures add up" counters_add_up
+ktap_test_result "contents are the same" same_data "$SCRATCH/data"
+ktap_test_result "figures add up" counters_add_up
 is "mems stays, the others count" "$(mems)" = "2 0-1"
-check "mems all" eval "echo all >$SYS/mems"
-finish
+ktap_test_result "mems all" eval "echo all >$SYS/mems"
+ktap_finished

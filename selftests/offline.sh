@@ -8,19 +8,20 @@
 # contents as they were; the blocks come back and are used again.
 
 . "$(dirname "$0")/lib.sh"
+ktap_print_header
 
 need_root
 need_nodes 2
 need_command numactl timeout
 load_module
 need_file "$DATA" "$SYS/node1"
-find_removable 1 online_movable || skip_all "no memory of node 1 can go offline"
-[ ${#REMOVABLE[@]} -ge 2 ] || skip_all "only one block of node 1 can go offline"
+find_removable 1 online_movable || ktap_exit_skip "no memory of node 1 can go offline"
+[ ${#REMOVABLE[@]} -ge 2 ] || ktap_exit_skip "only one block of node 1 can go offline"
 at_exit 'bring_back 1'
 scratch
 real_data "$SCRATCH/data" "$(pick 40 16)"
-plan 22
-note "blocks of node 1: $(node_blocks 1 | tr '\n' ' '), of which can go: ${REMOVABLE[*]}"
+ktap_set_plan 22
+ktap_print_msg "blocks of node 1: $(node_blocks 1 | tr '\n' ' '), of which can go: ${REMOVABLE[*]}"
 
 take_offline() {
 	local block
@@ -36,39 +37,39 @@ pages_are_online() {
 
 movable_zone() { awk '/^Node 1, zone +Movable/ { on = 1 } on && $1 == "present" { print $2; exit }' /proc/zoneinfo; }
 
-check "stores data from node 1" on_node 1 dd if="$SCRATCH/data" of="$DATA" bs=1M status=none
+ktap_test_result "stores data from node 1" on_node 1 dd if="$SCRATCH/data" of="$DATA" bs=1M status=none
 pages=$(counter pages)
 is "there are pages" "$pages" -ge $(($(stat -c %s "$SCRATCH/data") / 8192))
 is "all are on node 1" "$(counter node1/pages)" -eq "$pages"
 mapfile -t used < <(pool_blocks)
-note "$pages pages, in blocks ${used[*]}"
+ktap_print_msg "$pages pages, in blocks ${used[*]}"
 is "all are in blocks that were onlined as movable" "$(not_in "${used[*]}" "${REMOVABLE[*]}")" = ""
 is "ZONE_MOVABLE is what these blocks are" "$(movable_zone)" -gt 0
-check "figures add up before" counters_add_up
+ktap_test_result "figures add up before" counters_add_up
 pool_pfns >"$SCRATCH/before"
 migrated=$(counter stats/migrated) success=$(vmstat pgmigrate_success)
 
 mark "offlining ${used[*]}"
-check "each block with pool pages goes offline" take_offline "${used[@]}"
+ktap_test_result "each block with pool pages goes offline" take_offline "${used[@]}"
 pool_pfns >"$SCRATCH/after"
 is "no page is on node 1" "$(counter node1/pages)" -eq 0
 is "as many as before are on node 0" "$(counter node0/pages)" -eq "$pages"
 is "all page frames are others" "$(comm -12 "$SCRATCH/before" "$SCRATCH/after" | wc -l)" -eq 0
 is "the pages file agrees: node 0" "$(pool_pages 0 | wc -l)" -eq "$pages"
-check "no page is in a block that is offline" pages_are_online
+ktap_test_result "no page is in a block that is offline" pages_are_online
 is "node 1 counts them as moved out" "$(counter node1/moved_out)" -eq "$pages"
 is "node 0 counts them as moved in" "$(counter node0/moved_in)" -eq "$pages"
 is "and nothing the other way" "$(counter node0/moved_out) $(counter node1/moved_in)" = "0 0"
 is "stats/migrated counts them" $(($(counter stats/migrated) - migrated)) -ge "$pages"
 is "pgmigrate_success counts them" $(($(vmstat pgmigrate_success) - success)) -ge "$pages"
-check "contents are the same" same_data "$SCRATCH/data"
-check "figures add up after" counters_add_up
+ktap_test_result "contents are the same" same_data "$SCRATCH/data"
+ktap_test_result "figures add up after" counters_add_up
 
-check "the blocks come back" bring_back 1
+ktap_test_result "the blocks come back" bring_back 1
 again() {
 	on_node 1 dd if="$SCRATCH/data" of="$DATA" bs=1M status=none && same_data "$SCRATCH/data" &&
 		at_rest && [ "$(counter node1/pages)" = "$(counter pages)" ]
 }
-check "and are used again" again
-check "drop leaves no page" eval "echo 1 >$DEBUGFS/drop; pool_is_empty"
-finish
+ktap_test_result "and are used again" again
+ktap_test_result "drop leaves no page" eval "echo 1 >$DEBUGFS/drop; pool_is_empty"
+ktap_finished

@@ -8,6 +8,7 @@
 # go with zbud_movable is refused with zbud.
 
 . "$(dirname "$0")/lib.sh"
+ktap_print_header
 
 need_root
 need_nodes 2
@@ -15,12 +16,12 @@ need_command numactl timeout python3
 need_zswap
 load_module
 need_file "$SYS/node1" /proc/kpageflags
-find_removable 1 online_movable || skip_all "no memory of node 1 can go offline"
-[ ${#REMOVABLE[@]} -ge 2 ] || skip_all "only one block of node 1 can go offline"
+find_removable 1 online_movable || ktap_exit_skip "no memory of node 1 can go offline"
+[ ${#REMOVABLE[@]} -ge 2 ] || ktap_exit_skip "only one block of node 1 can go offline"
 at_exit 'bring_back 1'
 scratch
 real_data "$SCRATCH/data" "$(pick 40 16)"
-plan 8
+ktap_set_plan 8
 
 # zswap's own slab, which cannot move, must not lie in the removable blocks, and
 # zbud's pages must not all lie elsewhere. So the removable ones are taken away
@@ -73,7 +74,7 @@ try_blocks() {
 		! try_offline "$block" 60 2>/dev/null || gone+=("$block")
 	done
 	bring_back 1
-	note "$1: of ${REMOVABLE[*]} went offline: ${gone[*]:-none}"
+	ktap_print_msg "$1: of ${REMOVABLE[*]} went offline: ${gone[*]:-none}"
 }
 
 read_back() { hog_do read && hog_stop && zswap_stop; }
@@ -81,22 +82,22 @@ read_back() { hog_do read && hog_stop && zswap_stop; }
 # A debug kernel wants a multiple for each object: KASAN's red zones and quarantine,
 # kmemleak's own objects.
 hog_mib=$(pick 80 64) room_mib=$(pick 12 48)
-make_ready || bail "cannot make the memory as it is to be"
-check "zbud_movable: swaps out" swapped_out zbud_movable
+make_ready || ktap_exit_fail_msg "cannot make the memory as it is to be"
+ktap_test_result "zbud_movable: swaps out" swapped_out zbud_movable
 moved=$(counter node1/moved_out)
 try_blocks zbud_movable
 # Slab may still have strayed into one of them, but hardly into all.
 is "zbud_movable: blocks go" ${#gone[@]} -gt 0
 went=("${gone[@]}")
 is "zbud_movable: pool pages had to leave for it" "$(counter node1/moved_out)" -gt "$moved"
-check "zbud_movable: all memory is right" read_back
+ktap_test_result "zbud_movable: all memory is right" read_back
 
-check "zbud: swaps out" swapped_out zbud
+ktap_test_result "zbud: swaps out" swapped_out zbud
 try_blocks zbud
 is "zbud: one or more of these do not go" "$(not_in "${went[*]}" "${gone[*]}" | wc -l)" -gt 0
 with=$(plain_pages "${REMOVABLE[@]}")
-check "zbud: all memory is right" read_back
+ktap_test_result "zbud: all memory is right" read_back
 without=$(plain_pages "${REMOVABLE[@]}")
-note "zbud: plain pages in ${REMOVABLE[*]}: $with, $without once zbud is empty"
+ktap_print_msg "zbud: plain pages in ${REMOVABLE[*]}: $with, $without once zbud is empty"
 is "zbud: its pages lie in them" $((with - without)) -ge 1000
-finish
+ktap_finished

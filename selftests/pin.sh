@@ -9,6 +9,7 @@
 # replace a pinned zpage is refused and changes nothing.
 
 . "$(dirname "$0")/lib.sh"
+ktap_print_header
 
 need_root
 need_nodes 2
@@ -16,18 +17,18 @@ need_command numactl timeout python3
 load_module
 compact_alone
 need_file "$DATA" "$SYS/node1"
-find_removable 1 online_movable || skip_all "no memory of node 1 can go offline"
+find_removable 1 online_movable || ktap_exit_skip "no memory of node 1 can go offline"
 at_exit 'bring_back 1'
 scratch
 real_data "$SCRATCH/data" "$(pick 24 12)"
-plan 55
+ktap_set_plan 55
 
 blocks=$(($(stat -c %s "$SCRATCH/data") / 4096))
 refusals() { echo $(($(counter stats/isolate_refused) + $(counter stats/migrate_busy))); }
 
 # --- compaction ---
 
-check "stores data all over memory" store_scattered "$SCRATCH/data"
+ktap_test_result "stores data all over memory" store_scattered "$SCRATCH/data"
 is "one zpage for each block" "$(counter zpages)" -eq "$blocks"
 
 # Every 64th block; a page holds one or two of these, rarely.
@@ -35,91 +36,91 @@ pin_some() {
 	local block
 	for ((block = 0; block < blocks; block += 64)); do put pin "$block" || return; done
 }
-check "pins every 64th block" pin_some
+ktap_test_result "pins every 64th block" pin_some
 count=$(((blocks + 63) / 64))
 is "the pages file tells of the pins" "$(pins)" -eq "$count"
 pinned_pages >"$SCRATCH/pinned"
 is "each pin is on a page" "$(wc -l <"$SCRATCH/pinned")" -ge $((count / 2))
 # The odd blocks; the pinned are even.
-check "free_every 2" put free_every 2
+ktap_test_result "free_every 2" put free_every 2
 punched "$SCRATCH/data" 2
 pool_pfns >"$SCRATCH/before"
 migrated=$(counter stats/migrated)
 refused=$(refusals)
-check "compact_memory" compact_memory
-check "compact_memory again" compact_memory
+ktap_test_result "compact_memory" compact_memory
+ktap_test_result "compact_memory again" compact_memory
 pool_pfns >"$SCRATCH/after"
-note "$(($(counter stats/migrated) - migrated)) of $(counter pages) pages moved," \
+ktap_print_msg "$(($(counter stats/migrated) - migrated)) of $(counter pages) pages moved," \
 	"$(($(refusals) - refused)) refusals"
 is "pages without pins have moved" "$(comm -13 "$SCRATCH/before" "$SCRATCH/after" | wc -l)" -gt 0
 pinned_pages >"$SCRATCH/now"
-check "no page with pins has" cmp "$SCRATCH/pinned" "$SCRATCH/now"
+ktap_test_result "no page with pins has" cmp "$SCRATCH/pinned" "$SCRATCH/now"
 is "refusals are counted" "$(refusals)" -gt "$refused"
-check "contents are the same" same_data "$SCRATCH/data"
-check "figures add up" counters_add_up
-check "unpin all" put unpin all
+ktap_test_result "contents are the same" same_data "$SCRATCH/data"
+ktap_test_result "figures add up" counters_add_up
+ktap_test_result "unpin all" put unpin all
 is "no pin is left" "$(pins)" -eq 0
 
 # --- offline ---
 
-check "stores data from node 1" on_node 1 dd if="$SCRATCH/data" of="$DATA" bs=1M status=none
+ktap_test_result "stores data from node 1" on_node 1 dd if="$SCRATCH/data" of="$DATA" bs=1M status=none
 at_rest
 is "all of it is on node 1" "$(counter node0/pages) $((blocks - $(counter zpages)))" = "0 0"
-check "pins every 64th block" pin_some
+ktap_test_result "pins every 64th block" pin_some
 pinned_pages >"$SCRATCH/pinned"
 
 mapfile -t used < <(pool_blocks)
 # The block of memory with the first pinned page.
 held=$(block_of_pfn "$(head -n 1 "$SCRATCH/pinned")")
-note "pages in blocks ${used[*]}; block $held is held by pins"
+ktap_print_msg "pages in blocks ${used[*]}; block $held is held by pins"
 refused=$(refusals)
 refuses() { ! try_offline "$1" 3; }
-check "its memory block cannot go offline" refuses "$held"
+ktap_test_result "its memory block cannot go offline" refuses "$held"
 is "it is online" "$(block_state "$held")" = online
 is "refusals are counted" "$(refusals)" -gt "$refused"
 pinned_pages >"$SCRATCH/now"
-check "no page with pins has moved" cmp "$SCRATCH/pinned" "$SCRATCH/now"
+ktap_test_result "no page with pins has moved" cmp "$SCRATCH/pinned" "$SCRATCH/now"
 # Of those without, the attempt has moved all it could in its time.
 left_some() { [ "$(counter node0/pages)" -gt 0 ] || { refuses "$held"; false; }; }
 wait_until 60 left_some
 is "pages without pins have left the block" "$(pool_pages 0 | wc -l)" -gt 0
-check "contents are the same" same_data "$SCRATCH/data"
-check "figures add up" counters_add_up
+ktap_test_result "contents are the same" same_data "$SCRATCH/data"
+ktap_test_result "figures add up" counters_add_up
 
-check "unpin all" put unpin all
+ktap_test_result "unpin all" put unpin all
 is "no pin is left" "$(pins)" -eq 0
 gone() {
 	local block
 	for block in "${used[@]}"; do offline_block "$block" || return; done
 }
-check "the memory blocks go offline now" gone
+ktap_test_result "the memory blocks go offline now" gone
 is "no page is on node 1" "$(counter node1/pages)" -eq 0
 pool_pfns >"$SCRATCH/after"
 is "the pages that had pins have moved, too" \
 	"$(comm -12 "$SCRATCH/pinned" "$SCRATCH/after" | wc -l)" -eq 0
-check "contents are the same" same_data "$SCRATCH/data"
-check "figures add up" counters_add_up
-check "the blocks come back" bring_back 1
+ktap_test_result "contents are the same" same_data "$SCRATCH/data"
+ktap_test_result "figures add up" counters_add_up
+ktap_test_result "the blocks come back" bring_back 1
 
 # --- nested pins ---
 
 # One block alone in the pool, on node 1.
 head -c 4096 "$SCRATCH/data" >"$SCRATCH/one"
 one() { put drop 1 && pool_is_empty && on_node 1 dd if="$SCRATCH/one" of="$DATA" bs=4K status=none; }
-check "one block on node 1" one
+ktap_test_result "one block on node 1" one
 pfn=$(pool_pfns)
 held=$(block_of_pfn "$pfn")
-check "pinned" put pin 0
-check "pinned again" put pin "0 1"
+ktap_test_result "pinned" put pin 0
+ktap_test_result "pinned again" put pin "0 1"
 is "has two pins" "$(pins)" -eq 2
-check "unpinned once" put unpin 0
+ktap_test_result "unpinned once" put unpin 0
 is "has one pin" "$(pins)" -eq 1
-check "stays" refuses "$held"
+ktap_test_result "stays" refuses "$held"
 is "is where it was" "$(pool_pfns)" = "$pfn"
-check "unpinned twice" put unpin "0 1"
-check "goes" offline_block "$held"
+ktap_test_result "unpinned twice" put unpin "0 1"
+ktap_test_result "goes" offline_block "$held"
 is "is elsewhere" "$(pool_pages | cut -d ' ' -f 2) $(comm -12 <(pool_pfns) <(echo "$pfn"))" = "0 "
-check "contents are the same" same_data "$SCRATCH/one"
+ktap_test_result "contents are the same" same_data "$SCRATCH/one"
 
 # --- what pins forbid ---
 
@@ -131,19 +132,19 @@ ten() {
 		dd if="$SCRATCH/one" of="$DATA" bs=4K seek=20 conv=notrunc status=none &&
 		put pin "3 2"
 }
-check "eleven blocks, two of them pinned" ten
+ktap_test_result "eleven blocks, two of them pinned" ten
 snapshot() { at_rest && cat "$POOL/pages" "$POOL/summary" && cksum "$DATA" && stat -c %s "$DATA"; }
 snapshot >"$SCRATCH/was"
 overwrite() { dd if="$SCRATCH/ten" of="$DATA" bs=4K seek="$1" skip=5 count=1 conv=notrunc status=none; }
 refused() { ! "$@" 2>"$SCRATCH/error" && grep -q 'Device or resource busy' "$SCRATCH/error"; }
-check "overwriting one: EBUSY" refused overwrite 4
-check "O_TRUNC: EBUSY" refused eval ": >$DATA"
+ktap_test_result "overwriting one: EBUSY" refused overwrite 4
+ktap_test_result "O_TRUNC: EBUSY" refused eval ": >$DATA"
 expect_errno "$DEBUGFS/drop" 1 EBUSY
 expect_errno "$DEBUGFS/free_every" 4 EBUSY
 expect_errno "$DEBUGFS/pin" "8 3" ENOENT "pin a range with a hole: ENOENT"
 expect_errno "$DEBUGFS/unpin" "4 2" EINVAL "unpin a range with one that is not pinned: EINVAL"
 expect_errno "$DEBUGFS/unpin" 10 ENOENT "unpin one that is not there: ENOENT"
 snapshot >"$SCRATCH/is"
-check "all that has changed nothing" cmp "$SCRATCH/was" "$SCRATCH/is"
-check "free_every that spares the pinned works" put free_every 10
-finish
+ktap_test_result "all that has changed nothing" cmp "$SCRATCH/was" "$SCRATCH/is"
+ktap_test_result "free_every that spares the pinned works" put free_every 10
+ktap_finished

@@ -10,19 +10,20 @@
 # never go back, and at the end the contents are right and the figures add up.
 
 . "$(dirname "$0")/lib.sh"
+ktap_print_header
 
 need_root
 need_nodes 2
 need_command python3 timeout numactl
 load_module
 need_file "$DATA" /proc/sys/vm/compact_memory
-find_removable 1 online_movable || note "no memory of node 1 can go offline"
+find_removable 1 online_movable || ktap_print_msg "no memory of node 1 can go offline"
 at_exit 'bring_back 1'
 scratch
 real_data "$SCRATCH/data" "$(pick 12 4)"
 seconds=$(pick 20 30)
 ! is_long || seconds=$((seconds * 6))
-plan 20
+ktap_set_plan 20
 
 size=$(stat -c %s "$SCRATCH/data")
 blocks=$((size / 4096))
@@ -73,7 +74,7 @@ counters() {
 	[ "$(counter pages)" -gt 0 ] && cat "$SYS"/{pages,zpages,stored_bytes} "$SYS"/node*/* >/dev/null
 }
 
-check "stores data from node 1" on_node 1 dd if="$SCRATCH/data" of="$DATA" bs=1M status=none
+ktap_test_result "stores data from node 1" on_node 1 dd if="$SCRATCH/data" of="$DATA" bs=1M status=none
 is "one zpage for each block" "$(counter zpages)" -eq "$blocks"
 migrated=$(counter stats/migrated)
 refused=$(($(counter stats/isolate_refused) + $(counter stats/migrate_busy)))
@@ -87,21 +88,21 @@ loud
 bring_back 1
 
 workers_are_content
-note "migrated $(($(counter stats/migrated) - migrated)), of these to another node: $(node_sum moved_out);" \
+ktap_print_msg "migrated $(($(counter stats/migrated) - migrated)), of these to another node: $(node_sum moved_out);" \
 	"isolate_refused $(counter stats/isolate_refused), migrate_busy $(counter stats/migrate_busy)," \
 	"putback $(counter stats/putback), deferred_frees $(counter stats/deferred_frees)"
 is "pages have moved meanwhile" $(($(counter stats/migrated) - migrated)) -gt 100
 if [ ${#REMOVABLE[@]} -gt 0 ]; then
 	is "between nodes, too" "$(node_sum moved_out)" -gt 0
 else
-	skip "between nodes, too" "no memory of node 1 can go offline"
+	ktap_test_skip "between nodes, too" "no memory of node 1 can go offline"
 fi
 is "and pins have been in the way" \
 	$(($(counter stats/isolate_refused) + $(counter stats/migrate_busy) - refused)) -gt 0
 is "no pin is left" "$(pins)" -eq 0
-check "contents are right" cmp -n "$size" "$SCRATCH/data" "$DATA"
+ktap_test_result "contents are right" cmp -n "$size" "$SCRATCH/data" "$DATA"
 is "one zpage for each block" "$(counter zpages)" -eq "$blocks"
-check "figures add up" counters_add_up
-check "drop leaves no page" eval "echo 1 >$DEBUGFS/drop; pool_is_empty"
-check "the module can be unloaded" unload_module
-finish
+ktap_test_result "figures add up" counters_add_up
+ktap_test_result "drop leaves no page" eval "echo 1 >$DEBUGFS/drop; pool_is_empty"
+ktap_test_result "the module can be unloaded" unload_module
+ktap_finished

@@ -6,21 +6,22 @@
 # The module loads, shows itself, and leaves nothing behind when it goes.
 
 . "$(dirname "$0")/lib.sh"
+ktap_print_header
 
 need_root
 load_module
-plan 8
+ktap_set_plan 8
 
-check "module is loaded" module_loaded
-check "sysfs directory" test -d "$SYS"
+ktap_test_result "module is loaded" module_loaded
+ktap_test_result "sysfs directory" test -d "$SYS"
 if mountpoint -q /sys/kernel/debug; then
-	check "debugfs directory" test -d "$DEBUGFS"
+	ktap_test_result "debugfs directory" test -d "$DEBUGFS"
 else
-	skip "debugfs directory" "debugfs is not mounted"
+	ktap_test_skip "debugfs directory" "debugfs is not mounted"
 fi
-check "unloads" unload_module
-check "module is gone" eval '! module_loaded'
-check "nothing left in sysfs and debugfs" eval "! ls -d $SYS $DEBUGFS"
+ktap_test_result "unloads" unload_module
+ktap_test_result "module is gone" eval '! module_loaded'
+ktap_test_result "nothing left in sysfs and debugfs" eval "! ls -d $SYS $DEBUGFS"
 
 reload() {
 	local i
@@ -28,13 +29,13 @@ reload() {
 		modprobe_module && modprobe -r "$MODULE" || return
 	done
 }
-check "loads and unloads 10 times" reload
+ktap_test_result "loads and unloads 10 times" reload
 
 # What zswap does when asked for a pool type: request_module("zpool-NAME").
 if [ -w /sys/module/zswap/parameters/zpool ]; then
-	check "has the alias zpool-$MODULE" eval \
+	ktap_test_result "has the alias zpool-$MODULE" eval \
 		"modprobe --resolve-alias zpool-$MODULE | grep -qx $MODULE"
 else
-	skip "has the alias zpool-$MODULE" "this kernel has no zswap that uses zpool"
+	ktap_test_skip "has the alias zpool-$MODULE" "this kernel has no zswap that uses zpool"
 fi
-finish
+ktap_finished

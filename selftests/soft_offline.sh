@@ -8,6 +8,7 @@
 # again.
 
 . "$(dirname "$0")/lib.sh"
+ktap_print_header
 
 need_root
 need_nodes 2
@@ -19,9 +20,9 @@ compact_alone
 need_file "$DATA"
 scratch
 real_data "$SCRATCH/data" 4
-plan 13
+ktap_set_plan 13
 
-check "stores data from node 1" on_node 1 dd if="$SCRATCH/data" of="$DATA" bs=1M status=none
+ktap_test_result "stores data from node 1" on_node 1 dd if="$SCRATCH/data" of="$DATA" bs=1M status=none
 is "all pages are on node 1" "$(counter node1/pages)" -eq "$(counter pages)"
 pool_pages >"$SCRATCH/all"
 awk 'NR % 40 == 0 { print $1 }' "$SCRATCH/all" | sort >"$SCRATCH/chosen"
@@ -36,21 +37,21 @@ chosen_go() {
 		soft_offline "$pfn" || { echo "page frame $pfn"; return 1; }
 	done <"$SCRATCH/chosen"
 }
-check "$count page frames go offline" chosen_go
+ktap_test_result "$count page frames go offline" chosen_go
 pool_pfns >"$SCRATCH/after"
 is "exactly these have left the pool" "$(comm -23 "$SCRATCH/before" "$SCRATCH/after" | cmp - "$SCRATCH/chosen" && echo same)" = same
 is "and as many others have come" "$(comm -13 "$SCRATCH/before" "$SCRATCH/after" | wc -l)" -eq "$count"
 is "on the same node" "$(counter node1/pages)" -eq "$(counter pages)"
 is "stats/migrated counts them" $(($(counter stats/migrated) - migrated)) -eq "$count"
 is "the kernel counts the frames as gone" $(($(poisoned) - was)) -eq "$count"
-check "contents are the same" same_data "$SCRATCH/data"
-check "figures add up" counters_add_up
+ktap_test_result "contents are the same" same_data "$SCRATCH/data"
+ktap_test_result "figures add up" counters_add_up
 # A page that is in use stays: the frame is not taken away from under it.
-check "pins a block" eval "echo 5 >$DEBUGFS/pin"
+ktap_test_result "pins a block" eval "echo 5 >$DEBUGFS/pin"
 pfn=$(pinned_pages)
 errno=$(write_errno $SOFT $((pfn * $(getconf PAGESIZE))))
 is "soft offline of a page in use fails" "$([ "$errno" != 0 ] && awk -v pfn="$pfn" 'NR > 1 && $1 == pfn' "$POOL/pages" | wc -l)" = 1
-note "with $errno"
+ktap_print_msg "with $errno"
 echo all >"$DEBUGFS/unpin"
-check "contents are the same" same_data "$SCRATCH/data"
-finish
+ktap_test_result "contents are the same" same_data "$SCRATCH/data"
+ktap_finished

@@ -10,16 +10,17 @@
 # works again each time.
 
 . "$(dirname "$0")/lib.sh"
+ktap_print_header
 
 need_root
 need_command python3 timeout
 load_module
 need_file "$DATA" /proc/sys/vm/compact_memory
-find_removable 1 online_movable || note "no memory of node 1 can go offline"
+find_removable 1 online_movable || ktap_print_msg "no memory of node 1 can go offline"
 at_exit 'bring_back 1'
 scratch
 real_data "$SCRATCH/data" "$(pick 8 3)"
-plan 18
+ktap_set_plan 18
 
 # Free pages on the processors' own lists are not in MemFree.
 free_kb() {
@@ -40,11 +41,11 @@ load() { modprobe_module; }
 # --- with data and pins ---
 
 filled() { load; store "$SCRATCH/data" && echo "0 100" >"$DEBUGFS/pin" && echo "50 10" >"$DEBUGFS/pin" && [ "$(counter pages)" -gt 100 ]; }
-check "data and pins in its pool" filled
+ktap_test_result "data and pins in its pool" filled
 pool_blocks >"$SCRATCH/blocks"
-check "unloads all the same" unload_module
-check "nothing of it is to be seen" absent
-check "loads again" load
+ktap_test_result "unloads all the same" unload_module
+ktap_test_result "nothing of it is to be seen" absent
+ktap_test_result "loads again" load
 is "its pool and counters are new" "$(cat "$SYS"/pages "$SYS"/stats/* "$SYS"/node*/* | sort -u)" = 0
 
 # --- with files open ---
@@ -67,8 +68,8 @@ open_files() {
 	for file in "$DATA" "$DEBUGFS"/{pin,unpin,free_every,drop}; do refused_while "$file" w || return; done
 }
 store "$SCRATCH/data"
-check "an open file keeps it" open_files
-check "what is in its pool is still right" same_data "$SCRATCH/data"
+ktap_test_result "an open file keeps it" open_files
+ktap_test_result "what is in its pool is still right" same_data "$SCRATCH/data"
 # A sysfs file does not: who reads it then is told so.
 sysfs_file() {
 	local fd
@@ -78,7 +79,7 @@ sysfs_file() {
 	exec {fd}<&-
 	absent
 }
-check "an open counter does not, and reads as gone" sysfs_file
+ktap_test_result "an open counter does not, and reads as gone" sysfs_file
 
 # --- while pages move ---
 
@@ -105,9 +106,9 @@ reload() {
 		unload_module || { echo "round $i"; return 1; }
 	done
 }
-check "loads, stores, pins and unloads, while pages move" reload "$(pick 6 3)"
+ktap_test_result "loads, stores, pins and unloads, while pages move" reload "$(pick 6 3)"
 is "pages did move" "$migrated" -gt 0
-note "$migrated moves"
+ktap_print_msg "$migrated moves"
 snooper & pids+=($!)
 unload_quietly() { unload_module 2>/dev/null; }
 # A file may just be open, so unloading may be refused now and then.
@@ -117,12 +118,12 @@ reload_watched() {
 		load && store "$SCRATCH/data" && wait_until 60 unload_quietly || return
 	done
 }
-check "and while its files are read" reload_watched "$(pick 4 2)"
+ktap_test_result "and while its files are read" reload_watched "$(pick 4 2)"
 empty_reload() {
 	local i
 	for ((i = 0; i < $(pick 8 4); i++)); do load && wait_until 60 unload_quietly || return; done
 }
-check "empty, again and again" empty_reload
+ktap_test_result "empty, again and again" empty_reload
 rm "$SCRATCH/run"
 wait "${pids[@]}"
 loud
@@ -130,30 +131,30 @@ bring_back 1
 
 # --- nothing is left ---
 
-check "nothing of it is to be seen" absent
+ktap_test_result "nothing of it is to be seen" absent
 memory_is_back() {
 	settle
-	note "free: $before KiB before, $(free_kb) KiB after; slab $slab, $(awk '/^Slab:/ { print $2 }' /proc/meminfo)"
+	ktap_print_msg "free: $before KiB before, $(free_kb) KiB after; slab $slab, $(awk '/^Slab:/ { print $2 }' /proc/meminfo)"
 	# Less than the 8 or so MiB that each of a dozen rounds stores; there are
 	# always a few that the host has taken meanwhile. free_isolated.sh looks for
 	# single pages.
 	[ "$(free_kb)" -gt $((before - 4 * 1024)) ]
 }
-check "the memory is free again" wait_until 120 memory_is_back
+ktap_test_result "the memory is free again" wait_until 120 memory_is_back
 # What a module has for its start only is freed some time after.
 no_more_areas() { [ "$(areas)" -le $((vmalloc + 3)) ]; }
-check "no more vmalloc areas" wait_until 60 no_more_areas
+ktap_test_result "no more vmalloc areas" wait_until 60 no_more_areas
 left_nothing() {
 	local block
 	for block in "${REMOVABLE[@]}"; do offline_block "$block" || { echo "block $block"; return 1; }; done
 	bring_back 1
 }
 if [ ${#REMOVABLE[@]} -gt 0 ]; then
-	check "memory its pages were in goes offline" left_nothing
+	ktap_test_result "memory its pages were in goes offline" left_nothing
 else
-	skip "memory its pages were in goes offline" "no memory of node 1 can go offline"
+	ktap_test_skip "memory its pages were in goes offline" "no memory of node 1 can go offline"
 fi
-check "loads, for the last time" load
+ktap_test_result "loads, for the last time" load
 works() { store "$SCRATCH/data" && same_data "$SCRATCH/data" && counters_add_up; }
-check "and works" works
-finish
+ktap_test_result "and works" works
+ktap_finished

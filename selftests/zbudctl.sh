@@ -9,6 +9,7 @@
 # that were not moved, each refusal of the kernel, no module.
 
 . "$(dirname "$0")/lib.sh"
+ktap_print_header
 
 need_root
 need_nodes 4
@@ -18,21 +19,21 @@ compact_alone
 need_file "$DATA" "$SYS/migrate"
 scratch
 real_data "$SCRATCH/data" "$(pick 8 4)"
-plan 51
+ktap_set_plan 51
 
 # ctl STATUS NAME ARGUMENT...: run it; what it says is in $SCRATCH/{out,err}.
 ctl() {
 	local expected=$1 name=$2 rc=0
 	shift 2
 	zbudctl "$@" >"$SCRATCH/out" 2>"$SCRATCH/err" || rc=$?
-	[ "$rc" = "$expected" ] || note "$(cat "$SCRATCH/out" "$SCRATCH/err")"
+	[ "$rc" = "$expected" ] || ktap_print_msg "$(cat "$SCRATCH/out" "$SCRATCH/err")"
 	is "$name" "$rc" = "$expected"
 }
 # json EXPRESSION: of what it said, as `it`.
 json() { python3 -c "import json, sys; it = json.load(open('$SCRATCH/out')); print(($1))"; }
 said() { cat "$SCRATCH/out"; }
 
-check "stores data on node 0" on_node 0 dd if="$SCRATCH/data" of="$DATA" bs=1M status=none
+ktap_test_result "stores data on node 0" on_node 0 dd if="$SCRATCH/data" of="$DATA" bs=1M status=none
 pages=$(counter pages)
 
 ctl 0 "status" status
@@ -49,7 +50,7 @@ is "moves all" "$(counter node2/pages)" -eq "$pages"
 is "and says how many" "$(said)" = "$pages moved, 0 not moved"
 ctl 0 "migrate all 0-1 --json" migrate all 0-1 --json
 is "says it in JSON, too" "$(json "it['moved'], it['not_moved']")" = "($pages, 0)"
-check "contents are the same" same_data "$SCRATCH/data"
+ktap_test_result "contents are the same" same_data "$SCRATCH/data"
 from=0 to=3
 [ "$(counter node0/pages)" -gt 0 ] || from=1
 echo "0 20" >"$DEBUGFS/pin"
@@ -90,7 +91,7 @@ done <<-LIST
 	2 None frob
 LIST
 snapshot >"$SCRATCH/is"
-check "what was refused has changed nothing" cmp "$SCRATCH/was" "$SCRATCH/is"
+ktap_test_result "what was refused has changed nothing" cmp "$SCRATCH/was" "$SCRATCH/is"
 rc=0
 as_nobody zbudctl --json migrate 0 1 >"$SCRATCH/out" || rc=$?
 is "nobody: EACCES" "$rc $(json "it['error']['errno']")" = "4 EACCES"
@@ -107,11 +108,11 @@ rm "$SCRATCH/run"
 wait "$ASKER"
 is "a request beside another: EBUSY" $busy = 1
 echo all >"$DEBUGFS/unpin"
-check "all to node 0" eval "echo 'all 0' >$SYS/migrate"
+ktap_test_result "all to node 0" eval "echo 'all 0' >$SYS/migrate"
 ctl 0 "status at the end" status
-check "contents are the same" same_data "$SCRATCH/data"
-check "figures add up" counters_add_up
-check "the module can be unloaded" unload_module
+ktap_test_result "contents are the same" same_data "$SCRATCH/data"
+ktap_test_result "figures add up" counters_add_up
+ktap_test_result "the module can be unloaded" unload_module
 ctl 5 "without the module" status
 is "it says so" "$(grep -c '^zbudctl: .*not loaded' "$SCRATCH/err")" = 1
-finish
+ktap_finished

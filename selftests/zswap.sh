@@ -11,13 +11,14 @@
 # pool the module cannot be unloaded; once it has none, it can.
 
 . "$(dirname "$0")/lib.sh"
+ktap_print_header
 
 need_root
 need_command timeout numactl
 need_zswap
 need_file /proc/sys/vm/compact_memory
-! module_loaded || unload_module || bail "$MODULE is in use"
-modinfo $MODULE >/dev/null 2>&1 || skip_all "there is no module $MODULE"
+! module_loaded || unload_module || ktap_exit_fail_msg "$MODULE is in use"
+modinfo $MODULE >/dev/null 2>&1 || ktap_exit_skip "there is no module $MODULE"
 scratch
 at_exit '! module_loaded || unload_module'
 real_data "$SCRATCH/data" "$(pick 16 8)"
@@ -26,7 +27,7 @@ bound=()
 if find_removable 1 online_movable; then bound=(numactl --cpunodebind=1 --membind=1); fi
 at_exit 'bring_back 1'
 hog_mib=$(pick 96 32)
-plan 36
+ktap_set_plan 36
 
 # pools: the names of the pools that are not the module's own.
 pools() { find "$DEBUGFS/pools" -mindepth 1 -maxdepth 1 ! -name data -printf '%f\n' | sort; }
@@ -47,23 +48,23 @@ stored() { zswap_stat stored_pages; }
 # --- found by its name ---
 
 is "the module is not loaded" "$(module_loaded; echo $?)" = 1
-check "zswap takes zbud_movable" zswap_start zbud_movable 512
-check "the module is loaded now" module_loaded
+ktap_test_result "zswap takes zbud_movable" zswap_start zbud_movable 512
+ktap_test_result "the module is loaded now" module_loaded
 is "zswap uses it" "$(cat "$ZSWAP/zpool")" = zbud_movable
-check "its pool has a directory" in_pools 1
+ktap_test_result "its pool has a directory" in_pools 1
 pool=$(pools)
 
 # --- swapped out, moved about, read back ---
 
-check "a process fills $hog_mib MiB" hog_start "$SCRATCH/data" "$hog_mib" "${bound[@]}"
-check "is swapped out" hog_do out
+ktap_test_result "a process fills $hog_mib MiB" hog_start "$SCRATCH/data" "$hog_mib" "${bound[@]}"
+ktap_test_result "is swapped out" hog_do out
 is "into the pool" "$(stored)" -ge $((hog_mib * 256 * 9 / 10))
 # The host may swap out something between the reading of two figures.
 zpage_for_each() { [ "$(counter zpages)" = "$(stored)" ]; }
-check "a zpage for each page stored" wait_until 10 zpage_for_each
+ktap_test_result "a zpage for each page stored" wait_until 10 zpage_for_each
 is "pages, and fewer than zpages" "$(($(counter pages) > 0 && $(counter pages) < $(counter zpages)))" = 1
 same_size() { [ "$(zswap_stat pool_total_size)" = $(($(counter pages) * $(getconf PAGESIZE))) ]; }
-check "zswap counts the same pages" wait_until 10 same_size
+ktap_test_result "zswap counts the same pages" wait_until 10 same_size
 
 # Until told to stop: compact, and have node 1 go and come back.
 quiet
@@ -89,40 +90,40 @@ still() {
 
 migrated=$(counter stats/migrated) moved=$(node_sum moved_out)
 shake
-check "reads all back, meanwhile" hog_do read
-check "is swapped out, meanwhile" hog_do out
-check "writes others, meanwhile" hog_do write 7
-check "is swapped out, meanwhile" hog_do out
+ktap_test_result "reads all back, meanwhile" hog_do read
+ktap_test_result "is swapped out, meanwhile" hog_do out
+ktap_test_result "writes others, meanwhile" hog_do write 7
+ktap_test_result "is swapped out, meanwhile" hog_do out
 sleep 1
-check "reads all back, meanwhile" hog_do read
-check "is swapped out, meanwhile" hog_do out
+ktap_test_result "reads all back, meanwhile" hog_do read
+ktap_test_result "is swapped out, meanwhile" hog_do out
 still
 loud
-note "$(($(counter stats/migrated) - migrated)) moves," \
+ktap_print_msg "$(($(counter stats/migrated) - migrated)) moves," \
 	"$(($(node_sum moved_out) - moved)) of them to another node;" \
 	"deferred_frees $(counter stats/deferred_frees), migrate_busy $(counter stats/migrate_busy)"
 is "pages have moved" $(($(counter stats/migrated) - migrated)) -gt 0
 if [ ${#REMOVABLE[@]} -gt 0 ]; then
 	is "to another node, too" $(($(node_sum moved_out) - moved)) -gt 0
 else
-	skip "to another node, too" "no memory of node 1 can go offline"
+	ktap_test_skip "to another node, too" "no memory of node 1 can go offline"
 fi
-check "the pool is ok" pools_are_ok
+ktap_test_result "the pool is ok" pools_are_ok
 is "moves between nodes add up" "$(node_sum moved_in)" -eq "$(node_sum moved_out)"
 
 # --- in use ---
 
 is "cannot be unloaded: in use" "$(rmmod $MODULE 2>&1 | grep -o 'in use')" = "in use"
-check "is still loaded" module_loaded
+ktap_test_result "is still loaded" module_loaded
 
 # --- switched at run time ---
 
 # All of the old pool is still to be read when the switch comes.
 switch() { echo "$1" >"$ZSWAP/zpool" && [ "$(cat "$ZSWAP/zpool")" = "$1" ]; }
-check "switches to zsmalloc" switch zsmalloc
+ktap_test_result "switches to zsmalloc" switch zsmalloc
 is "the pool stays as long as there is something in it" "$(pools)" = "$pool"
 is "cannot be unloaded yet" "$(rmmod $MODULE 2>&1 | grep -o 'in use')" = "in use"
-check "the process reads all back from the old pool" hog_do read
+ktap_test_result "the process reads all back from the old pool" hog_do read
 # A page that compaction had hold of when it was to go stays in the swap cache, and
 # its zpage in the pool, read or not; the host swaps out what it likes of others, too.
 left=0
@@ -133,13 +134,13 @@ emptied() {
 	[ "$left" = 0 ] || zswap_reread || return
 	wait_until 60 in_pools 0
 }
-check "the old pool goes when it is empty" emptied
-note "$left zpages went only with the swap cache or were of others"
+ktap_test_result "the old pool goes when it is empty" emptied
+ktap_print_msg "$left zpages went only with the swap cache or were of others"
 is "with it all its pages" "$(counter pages) $(counter zpages)" = "0 0"
-check "the process is swapped out into the new one" hog_do out
+ktap_test_result "the process is swapped out into the new one" hog_do out
 is "nothing of that is in zbud_movable" "$(counter zpages)" -eq 0
-check "switches back to zbud_movable" switch zbud_movable
-check "its pool has a directory" in_pools 1
+ktap_test_result "switches back to zbud_movable" switch zbud_movable
+ktap_test_result "its pool has a directory" in_pools 1
 
 # There and back again, while the process is swapped in and out.
 to_and_fro() {
@@ -151,12 +152,12 @@ to_and_fro() {
 		done
 	done
 }
-check "to and fro under load" to_and_fro
+ktap_test_result "to and fro under load" to_and_fro
 
 # --- the end of it ---
 
 finished() { hog_stop && switch zsmalloc && emptied; }
-check "the process ends, zswap uses zsmalloc, no pool is left" finished
+ktap_test_result "the process ends, zswap uses zsmalloc, no pool is left" finished
 # The pool's files go first, then the pool.
-check "the module can be unloaded" wait_until 60 unload_module
-finish
+ktap_test_result "the module can be unloaded" wait_until 60 unload_module
+ktap_finished

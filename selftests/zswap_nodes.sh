@@ -9,6 +9,7 @@
 # and then the node that it is on, a DIMM, goes offline and is unplugged.
 
 . "$(dirname "$0")/lib.sh"
+ktap_print_header
 
 need_root
 need_nodes 3
@@ -16,13 +17,13 @@ need_command numactl timeout
 need_zswap
 load_module
 need_file "$SYS/migrate"
-find_dimm || skip_all "there is no DIMM that can be ejected"
+find_dimm || ktap_exit_skip "there is no DIMM that can be ejected"
 scratch
 real_data "$SCRATCH/data" "$(pick 16 8)"
 hog_mib=$(pick 64 24)
 rounds=$(pick 3 2)
 ! is_long || rounds=$((rounds * 5))
-plan 30
+ktap_set_plan 30
 
 on() { counter "node$1/pages"; }
 live() { hog_do write 7 && hog_do out && hog_do read && hog_do out; }
@@ -41,9 +42,9 @@ live_while() {
 at_exit "rm -f $SCRATCH/run; wait"
 all_ok() { [ "$(cat "$SYS/verify")" = ok ]; }
 
-check "zswap takes zbud_movable" zswap_start zbud_movable 512
-check "a process fills $hog_mib MiB" hog_start "$SCRATCH/data" "$hog_mib"
-check "is swapped out" hog_do out
+ktap_test_result "zswap takes zbud_movable" zswap_start zbud_movable 512
+ktap_test_result "a process fills $hog_mib MiB" hog_start "$SCRATCH/data" "$hog_mib"
+ktap_test_result "is swapped out" hog_do out
 is "into the pool" "$(counter zpages)" -ge $((hog_mib * 256 * 9 / 10))
 
 # --- by hand, while it is in use ---
@@ -55,28 +56,28 @@ ask() {
 }
 to_and_fro() { ask "0 1" && ask "1 0" && ask "0-1 1-2" && ask "all 0-1"; }
 moved=$(counter stats/user_moved)
-check "zswap works on while its pool is moved to and fro" live_while to_and_fro
-note "$(($(counter stats/user_moved) - moved)) pages were moved by hand"
+ktap_test_result "zswap works on while its pool is moved to and fro" live_while to_and_fro
+ktap_print_msg "$(($(counter stats/user_moved) - moved)) pages were moved by hand"
 is "the pool was moved" $(($(counter stats/user_moved) - moved)) -gt 1000
-check "all pools are ok" all_ok
+ktap_test_result "all pools are ok" all_ok
 
 # --- kept off a node before maintenance ---
 
 echo 1 >"$SYS/memory_migrate"
-check "mems 1-2" eval "echo 1-2 >$SYS/mems"
+ktap_test_result "mems 1-2" eval "echo 1-2 >$SYS/mems"
 is "node 0 is clear of it" "$(on 0) $(counter stats/not_moved)" = "0 0"
-check "zswap works on" live
+ktap_test_result "zswap works on" live
 is "and nothing comes to node 0 again" "$(on 0)" -eq 0
-check "all pools are ok" all_ok
+ktap_test_result "all pools are ok" all_ok
 
 # --- the node that it is on is unplugged ---
 
-check "mems 2" eval "echo 2 >$SYS/mems"
+ktap_test_result "mems 2" eval "echo 2 >$SYS/mems"
 # What was being stored on another node just when the knob was turned may be left.
-check "all of it is on node 2" eval "echo 'all 2' >$SYS/migrate"
+ktap_test_result "all of it is on node 2" eval "echo 'all 2' >$SYS/migrate"
 is "all of it is on node 2" "$(on 2)" -eq "$(counter pages)"
-check "zswap works on" live
-note "$(on 2) pages on node 2"
+ktap_test_result "zswap works on" live
+ktap_print_msg "$(on 2) pages on node 2"
 quiet
 offline_all() {
 	local block
@@ -92,25 +93,25 @@ offline_and_back() {
 	ask "all 2"
 }
 moved=$(counter node2/moved_out)
-check "zswap works on while node 2 goes offline and comes back" live_while offline_and_back
-note "$(($(counter node2/moved_out) - moved)) pages left node 2 for it"
+ktap_test_result "zswap works on while node 2 goes offline and comes back" live_while offline_and_back
+ktap_print_msg "$(($(counter node2/moved_out) - moved)) pages left node 2 for it"
 # What was swapped out while node 2 was all but gone went past the pool.
-check "zswap works on" live
+ktap_test_result "zswap works on" live
 ask "all 2"
 pages=$(on 2) moved=$(counter node2/moved_out)
-check "node 2 goes offline" offline_all
+ktap_test_result "node 2 goes offline" offline_all
 is "its $pages pages had to leave" $((pages > 0 && $(counter node2/moved_out) - moved >= pages)) = 1
 is "all memory of node 2 is offline" "$(for block in $(node_blocks 2); do block_state "$block"; done | sort -u)" = offline
 gone() { [ -z "$(node_blocks 2)" ]; }
 echo 1 >"$DIMM/eject"
-check "the DIMM is unplugged" wait_until 60 gone
+ktap_test_result "the DIMM is unplugged" wait_until 60 gone
 loud
 is "the pool is on the nodes that are left" "$(on 2) $(($(on 0) + $(on 1)))" = "0 $(counter pages)"
 is "as mems says" "$(cat "$SYS/mems") $(cat "$SYS/mems_effective")" = "2 0-1"
-check "zswap works on" live
-check "every page is right" hog_do read
-check "all pools are ok" all_ok
+ktap_test_result "zswap works on" live
+ktap_test_result "every page is right" hog_do read
+ktap_test_result "all pools are ok" all_ok
 is "moves between nodes add up" "$(node_sum moved_in)" -eq "$(node_sum moved_out)"
-check "mems all" eval "echo all >$SYS/mems"
-check "the process and zswap end" eval "hog_stop && zswap_stop"
-finish
+ktap_test_result "mems all" eval "echo all >$SYS/mems"
+ktap_test_result "the process and zswap end" eval "hog_stop && zswap_stop"
+ktap_finished
