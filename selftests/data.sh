@@ -32,9 +32,9 @@ both() {
 # agrees NAME ZPAGES: one test: contents, size, figures, number of zpages.
 agrees() {
 	good() {
-		cmp "$model" "$DATA" && counters_add_up || return
-		[ "$(stat -c %s "$DATA")" = "$(stat -c %s "$model")" ] || { echo "sizes differ"; return 1; }
-		[ "$(counter zpages)" = "$1" ] || { echo "$(counter zpages) zpages"; return 1; }
+		same_bytes "$model" "$DATA" && counters_add_up || return
+		[ "$(stat -c %s "$DATA")" = "$(stat -c %s "$model")" ] || wrong_data "sizes differ" || return
+		[ "$(counter zpages)" = "$1" ] || wrong_data "$(counter zpages) zpages"
 	}
 	ktap_test_result "$1" good "$2"
 }
@@ -61,7 +61,7 @@ ktap_test_result "overwrites blocks with others" both if="$SCRATCH/data" bs=4K s
 agrees "they are in it" "$blocks"
 ktap_test_result "overwrites blocks with random bytes" both if="$SCRATCH/random" bs=4K seek=500 count=64 conv=notrunc
 agrees "they are in it, and take whole pages" "$blocks"
-is "as stored_bytes tells" "$(awk 'NR > 1 && $3 + $4 == 4096' "$POOL/pages" | wc -l)" -ge 64
+adds_up "as stored_bytes tells" "$(awk 'NR > 1 && $3 + $4 == 4096' "$POOL/pages" | wc -l)" -ge 64
 ktap_test_result "overwrites blocks with zeroes" both if=/dev/zero bs=4K seek=600 count=64 conv=notrunc
 agrees "they are in it" "$blocks"
 
@@ -74,7 +74,7 @@ agrees "they are in it" "$blocks"
 unaligned() {
 	local at
 	for at in 1 4095 4097 1234567; do
-		cmp <(dd if="$DATA" bs=777 iflag=skip_bytes skip="$at" count=40 status=none) \
+		same_bytes <(dd if="$DATA" bs=777 iflag=skip_bytes skip="$at" count=40 status=none) \
 			<(dd if="$model" bs=777 iflag=skip_bytes skip="$at" count=40 status=none) || return
 	done
 }
@@ -101,7 +101,7 @@ ktap_test_result "appends to the part of a block" eval "head -c 5000 $SCRATCH/da
 agrees "it is at the end" $((left + 1 + 4))
 ktap_test_result "writes 64 MiB further on" both if="$SCRATCH/random" bs=1M seek=$(($(stat -c %s "$model") / 1048576 + 64)) count=1 conv=notrunc
 agrees "what lies between is zeroes, and nothing is stored for it" $((left + 1 + 4 + 256))
-read_end() { [ "$(dd if="$DATA" bs=4K iflag=skip_bytes skip="$(stat -c %s "$DATA")" status=none | wc -c)" = 0 ]; }
+read_end() { [ "$(dd if="$DATA" bs=4K iflag=skip_bytes skip="$(stat -c %s "$DATA")" status=none | wc -c)" = 0 ] || wrong_data; }
 ktap_test_result "nothing can be read at the end" read_end
 
 # --- emptying ---
@@ -110,10 +110,10 @@ ktap_test_result "O_TRUNC" eval ": >$DATA"
 ktap_test_result "empties it" pool_is_empty
 is "its size is 0" "$(stat -c %s "$DATA")" -eq 0
 ktap_test_result "stores random bytes only" dd if="$SCRATCH/random" of="$DATA" bs=1M status=none
-ktap_test_result "they are in it" cmp "$SCRATCH/random" "$DATA"
-is "nothing of it compresses: a page for each" "$(counter pages) $(counter zpages)" = "512 512"
+ktap_test_result "they are in it" same_bytes "$SCRATCH/random" "$DATA"
+adds_up "nothing of it compresses: a page for each" "$(counter pages) $(counter zpages)" = "512 512"
 ktap_test_result "drop" put drop 1
 ktap_test_result "empties it" pool_is_empty
-ktap_test_result "nothing is read" cmp /dev/null "$DATA"
+ktap_test_result "nothing is read" same_bytes /dev/null "$DATA"
 is "no allocation failed" "$(counter stats/alloc_failed)" -eq 0
 ktap_finished

@@ -49,12 +49,12 @@ by_hand() {
 }
 churn() {
 	dd if="$SCRATCH/data" of="$DATA" bs=4K seek="$stable" conv=notrunc status=none &&
-		cmp -n $((blocks * 4096)) -i 0:$((stable * 4096)) "$SCRATCH/data" "$DATA" || return
+		same_bytes -n $((blocks * 4096)) -i 0:$((stable * 4096)) "$SCRATCH/data" "$DATA" || return
 	dd if="$SCRATCH/data" of="$DATA" bs=4K seek=$((stable + blocks / 2)) count=$((blocks / 2)) conv=notrunc status=none
 	# Holes that only what comes and goes can have: the numbers are beyond the rest.
 	echo $((stable + RANDOM % blocks + 1)) >"$DEBUGFS/free_every"
 }
-comparer() { cmp -n $((stable * 4096)) "$SCRATCH/stable" "$DATA"; }
+comparer() { same_bytes -n $((stable * 4096)) "$SCRATCH/stable" "$DATA"; }
 
 moved=$(counter stats/migrated) between=$(node_sum moved_out)
 quiet

@@ -53,7 +53,7 @@ allower() {
 	local sets=("0-1" "1-2" "2" "all" "0,2" "0-2")
 	ask mems "${sets[RANDOM % ${#sets[@]}]}" && ask memory_migrate $((RANDOM % 2))
 }
-reader() { cmp -n $((half * 4096)) "$SCRATCH/data" "$DATA"; }
+reader() { same_bytes -n $((half * 4096)) "$SCRATCH/data" "$DATA"; }
 compactor() { compact_memory; }
 OFFLINED=$SCRATCH/offline
 offliner() { offline_each 15; }
@@ -66,7 +66,7 @@ writer() {
 	echo $((first + 1)) >"$DEBUGFS/free_every" 2>/dev/null
 	dd if="$SCRATCH/data" of="$DATA" bs=4K skip="$first" seek="$first" count=64 conv=notrunc status=none &&
 		dd if="$SCRATCH/data" of="$DATA" bs=4K skip="$half" seek="$half" conv=notrunc status=none &&
-		cmp -n $((half * 4096)) -i $((half * 4096)) "$SCRATCH/data" "$DATA"
+		same_bytes -n $((half * 4096)) -i $((half * 4096)) "$SCRATCH/data" "$DATA"
 }
 shower() { pool_is_ok && cat "$SYS/verify" "$SYS"/node*/* "$SYS"/stats/* >/dev/null; }
 # With the mover mapping, a process that has the pages of the first half mapped, which
@@ -107,11 +107,11 @@ else
 fi
 is "pages were moved by hand" "$user" -gt 100
 is "and by the host" $((all - user)) -gt 0
-is "moves between nodes are among all moves" "$(node_sum moved_out)" -le "$(counter stats/migrated)"
+adds_up "moves between nodes are among all moves" "$(node_sum moved_out)" -le "$(counter stats/migrated)"
 ktap_test_result "the processes end" eval "[ -z '$mapped' ] || mapper_stop"
-is "no pin is left" "$(pins)" -eq 0
+adds_up "no pin is left" "$(pins)" -eq 0
 ktap_test_result "contents are right" same_data "$SCRATCH/data"
-is "one zpage for each block" "$(counter zpages)" -eq "$blocks"
+adds_up "one zpage for each block" "$(counter zpages)" -eq "$blocks"
 ktap_test_result "figures add up" counters_add_up
 # Nothing is in the way any more: the last word is a request's.
 ktap_test_result "at rest a request moves every page" eval "echo all >$SYS/mems && echo 'all 2' >$SYS/migrate"

@@ -29,7 +29,7 @@ refusals() { echo $(($(counter stats/isolate_refused) + $(counter stats/migrate_
 # --- compaction ---
 
 ktap_test_result "stores data all over memory" store_scattered "$SCRATCH/data"
-is "one zpage for each block" "$(counter zpages)" -eq "$blocks"
+adds_up "one zpage for each block" "$(counter zpages)" -eq "$blocks"
 
 # Every 64th block; a page holds one or two of these, rarely.
 pin_some() {
@@ -38,7 +38,7 @@ pin_some() {
 }
 ktap_test_result "pins every 64th block" pin_some
 count=$(((blocks + 63) / 64))
-is "the pages file tells of the pins" "$(pins)" -eq "$count"
+adds_up "the pages file tells of the pins" "$(pins)" -eq "$count"
 pinned_pages >"$SCRATCH/pinned"
 is "each pin is on a page" "$(wc -l <"$SCRATCH/pinned")" -ge $((count / 2))
 # The odd blocks; the pinned are even.
@@ -54,12 +54,12 @@ ktap_print_msg "$(($(counter stats/migrated) - migrated)) of $(counter pages) pa
 	"$(($(refusals) - refused)) refusals"
 is "pages without pins have moved" "$(comm -13 "$SCRATCH/before" "$SCRATCH/after" | wc -l)" -gt 0
 pinned_pages >"$SCRATCH/now"
-ktap_test_result "no page with pins has" cmp "$SCRATCH/pinned" "$SCRATCH/now"
+ktap_test_result "no page with pins has" same_bytes "$SCRATCH/pinned" "$SCRATCH/now"
 is "refusals are counted" "$(refusals)" -gt "$refused"
 ktap_test_result "contents are the same" same_data "$SCRATCH/data"
 ktap_test_result "figures add up" counters_add_up
 ktap_test_result "unpin all" put unpin all
-is "no pin is left" "$(pins)" -eq 0
+adds_up "no pin is left" "$(pins)" -eq 0
 
 # --- offline ---
 
@@ -79,7 +79,7 @@ ktap_test_result "its memory block cannot go offline" refuses "$held"
 is "it is online" "$(block_state "$held")" = online
 is "refusals are counted" "$(refusals)" -gt "$refused"
 pinned_pages >"$SCRATCH/now"
-ktap_test_result "no page with pins has moved" cmp "$SCRATCH/pinned" "$SCRATCH/now"
+ktap_test_result "no page with pins has moved" same_bytes "$SCRATCH/pinned" "$SCRATCH/now"
 # Of those without, the attempt has moved all it could in its time.
 left_some() { [ "$(counter node0/pages)" -gt 0 ] || { refuses "$held"; false; }; }
 wait_until 60 left_some
@@ -88,7 +88,7 @@ ktap_test_result "contents are the same" same_data "$SCRATCH/data"
 ktap_test_result "figures add up" counters_add_up
 
 ktap_test_result "unpin all" put unpin all
-is "no pin is left" "$(pins)" -eq 0
+adds_up "no pin is left" "$(pins)" -eq 0
 gone() {
 	local block
 	for block in "${used[@]}"; do offline_block "$block" || return; done
@@ -145,6 +145,6 @@ expect_errno "$DEBUGFS/pin" "8 3" ENOENT "pin a range with a hole: ENOENT"
 expect_errno "$DEBUGFS/unpin" "4 2" EINVAL "unpin a range with one that is not pinned: EINVAL"
 expect_errno "$DEBUGFS/unpin" 10 ENOENT "unpin one that is not there: ENOENT"
 snapshot >"$SCRATCH/is"
-ktap_test_result "all that has changed nothing" cmp "$SCRATCH/was" "$SCRATCH/is"
+ktap_test_result "all that has changed nothing" same_bytes "$SCRATCH/was" "$SCRATCH/is"
 ktap_test_result "free_every that spares the pinned works" put free_every 10
 ktap_finished

@@ -30,8 +30,8 @@ blocks=$((size / 4096))
 # The first half only moves and is pinned; the second is written to, too.
 half=$((blocks / 2))
 
-reader() { cmp -n $((half * 4096)) "$SCRATCH/data" "$DATA"; }
-bound_reader() { on_node 1 cmp -n $((half * 4096)) "$SCRATCH/data" "$DATA"; }
+reader() { same_bytes -n $((half * 4096)) "$SCRATCH/data" "$DATA"; }
+bound_reader() { on_node 1 cmp -n $((half * 4096)) "$SCRATCH/data" "$DATA" || wrong_data; }
 compactor() { compact_memory; }
 offliner() { offline_each 4; }
 pinner() {
@@ -45,7 +45,7 @@ pinner() {
 writer() {
 	local first=$((half + RANDOM % (half - 70))) other=$((RANDOM % half))
 	dd if="$SCRATCH/data" of="$DATA" bs=4K skip="$other" seek="$first" count=64 conv=notrunc status=none &&
-		cmp -n 262144 -i $((other * 4096)):$((first * 4096)) "$SCRATCH/data" "$DATA" &&
+		same_bytes -n 262144 -i $((other * 4096)):$((first * 4096)) "$SCRATCH/data" "$DATA" &&
 		dd if="$SCRATCH/data" of="$DATA" bs=4K skip="$first" seek="$first" count=64 conv=notrunc status=none
 }
 # Holes beyond the end, where there is nothing but the filler's own: freed by a
@@ -60,7 +60,7 @@ shower() {
 	pool_is_ok && cat "$POOL/summary" >/dev/null && awk '
 		NR == 1 { next }
 		NF != 6 || $5 > 6 || $3 + $4 > 4096 || $6 !~ /^(Unbuddied|Buddied|Moving|Empty)$/ { print; exit 1 }
-	' "$POOL/pages"
+	' "$POOL/pages" || wrong_data
 }
 # Counters never go back. The previous values are kept in variables.
 was=()
@@ -68,14 +68,15 @@ counters() {
 	local now i
 	mapfile -t now < <(cat "$SYS"/stats/* "$SYS"/node*/moved_*)
 	for i in "${!now[@]}"; do
-		[ "${now[i]}" -ge "${was[i]:-0}" ] || { echo "counter $i: ${was[i]}, then ${now[i]}"; return 1; }
+		[ "${now[i]}" -ge "${was[i]:-0}" ] ||
+			wrong_data "counter $i: ${was[i]}, then ${now[i]}" || return
 	done
 	was=("${now[@]}")
 	[ "$(counter pages)" -gt 0 ] && cat "$SYS"/{pages,zpages,stored_bytes} "$SYS"/node*/* >/dev/null
 }
 
 ktap_test_result "stores data from node 1" on_node 1 dd if="$SCRATCH/data" of="$DATA" bs=1M status=none
-is "one zpage for each block" "$(counter zpages)" -eq "$blocks"
+adds_up "one zpage for each block" "$(counter zpages)" -eq "$blocks"
 migrated=$(counter stats/migrated)
 refused=$(($(counter stats/isolate_refused) + $(counter stats/migrate_busy)))
 
@@ -99,9 +100,9 @@ else
 fi
 is "and pins have been in the way" \
 	$(($(counter stats/isolate_refused) + $(counter stats/migrate_busy) - refused)) -gt 0
-is "no pin is left" "$(pins)" -eq 0
-ktap_test_result "contents are right" cmp -n "$size" "$SCRATCH/data" "$DATA"
-is "one zpage for each block" "$(counter zpages)" -eq "$blocks"
+adds_up "no pin is left" "$(pins)" -eq 0
+ktap_test_result "contents are right" same_bytes -n "$size" "$SCRATCH/data" "$DATA"
+adds_up "one zpage for each block" "$(counter zpages)" -eq "$blocks"
 ktap_test_result "figures add up" counters_add_up
 ktap_test_result "drop leaves no page" eval "echo 1 >$DEBUGFS/drop; pool_is_empty"
 ktap_test_result "the module can be unloaded" unload_module

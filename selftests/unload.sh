@@ -138,11 +138,11 @@ memory_is_back() {
 	# Less than the 8 or so MiB that each of a dozen rounds stores; there are
 	# always a few that the host has taken meanwhile. free_isolated.sh looks for
 	# single pages.
-	[ "$(free_kb)" -gt $((before - 4 * 1024)) ]
+	[ "$(free_kb)" -gt $((before - 4 * 1024)) ] || wrong_data
 }
 ktap_test_result "the memory is free again" wait_until 120 memory_is_back
 # What a module has for its start only is freed some time after.
-no_more_areas() { [ "$(areas)" -le $((vmalloc + 3)) ]; }
+no_more_areas() { [ "$(areas)" -le $((vmalloc + 3)) ] || wrong_data; }
 ktap_test_result "no more vmalloc areas" wait_until 60 no_more_areas
 left_nothing() {
 	local block

@@ -36,7 +36,7 @@ pools_are_ok() {
 	local pool said
 	for pool in $(pools); do
 		if said=$(cat "$DEBUGFS/pools/$pool/verify" 2>&1); then
-			[ "$said" = ok ] || { echo "$pool: $said"; return 1; }
+			[ "$said" = ok ] || wrong_data "$pool: $said" || return
 		elif [ -e "$DEBUGFS/pools/$pool" ]; then
 			echo "$pool: $said"
 			return 1
@@ -60,10 +60,10 @@ ktap_test_result "a process fills $hog_mib MiB" hog_start "$SCRATCH/data" "$hog_
 ktap_test_result "is swapped out" hog_do out
 is "into the pool" "$(stored)" -ge $((hog_mib * 256 * 9 / 10))
 # The host may swap out something between the reading of two figures.
-zpage_for_each() { [ "$(counter zpages)" = "$(stored)" ]; }
+zpage_for_each() { [ "$(counter zpages)" = "$(stored)" ] || wrong_data; }
 ktap_test_result "a zpage for each page stored" wait_until 10 zpage_for_each
 is "pages, and fewer than zpages" "$(($(counter pages) > 0 && $(counter pages) < $(counter zpages)))" = 1
-same_size() { [ "$(zswap_stat pool_total_size)" = $(($(counter pages) * $(getconf PAGESIZE))) ]; }
+same_size() { [ "$(zswap_stat pool_total_size)" = $(($(counter pages) * $(getconf PAGESIZE))) ] || wrong_data; }
 ktap_test_result "zswap counts the same pages" wait_until 10 same_size
 
 # Until told to stop: compact, and have node 1 go and come back.
@@ -109,7 +109,7 @@ else
 	ktap_test_skip "to another node, too" "no memory of node 1 can go offline"
 fi
 ktap_test_result "the pool is ok" pools_are_ok
-is "moves between nodes add up" "$(node_sum moved_in)" -eq "$(node_sum moved_out)"
+adds_up "moves between nodes add up" "$(node_sum moved_in)" -eq "$(node_sum moved_out)"
 
 # --- in use ---
 
@@ -136,7 +136,7 @@ emptied() {
 }
 ktap_test_result "the old pool goes when it is empty" emptied
 ktap_print_msg "$left zpages went only with the swap cache or were of others"
-is "with it all its pages" "$(counter pages) $(counter zpages)" = "0 0"
+adds_up "with it all its pages" "$(counter pages) $(counter zpages)" = "0 0"
 ktap_test_result "the process is swapped out into the new one" hog_do out
 is "nothing of that is in zbud_movable" "$(counter zpages)" -eq 0
 ktap_test_result "switches back to zbud_movable" switch zbud_movable

@@ -50,8 +50,11 @@ store_scattered() {
 # put FILE TEXT: by one write(2) to a file of the module in debugfs.
 put() { printf '%s' "$2" >"$DEBUGFS/$1"; }
 
+# same_bytes CMP-ARGUMENT...: data is as it must be.
+same_bytes() { cmp "$@" || wrong_data; }
+
 # same_data FILE: the pool holds FILE, and nothing else.
-same_data() { cmp "$1" "$DATA"; }
+same_data() { same_bytes "$1" "$DATA"; }
 
 # punched FILE N: FILE as free_every N leaves it: block N-1, 2N-1, ... zeroes.
 punched() {

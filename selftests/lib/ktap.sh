@@ -3,13 +3,14 @@
 #
 # Results in KTAP, and the end of a test. The functions have the names and meanings of
 # those in the kernel's tools/testing/selftests/kselftest/ktap_helpers.sh; a failure is
-# told with its reason. Sourced by lib.sh.
+# told with its reason, and marked where it means wrong data. Sourced by lib.sh.
 
 KSFT_PASS=0 KSFT_FAIL=1 KSFT_SKIP=4
 
 ktap_planned='' ktap_over='' ktap_cleanup=()
 KTAP_CNT_PASS=0 KTAP_CNT_FAIL=0 KTAP_CNT_SKIP=0
 ktap_output=$(mktemp)
+ktap_wrong_data=$ktap_output.wrong-data
 
 ktap_print_header() { printf 'KTAP version 1\n'; }
 
@@ -27,18 +28,30 @@ ktap_seen() { echo $((KTAP_CNT_PASS + KTAP_CNT_FAIL + KTAP_CNT_SKIP)); }
 # __ktap_test ok|'not ok' NAME [DIRECTIVE]: the line of a result that was counted.
 __ktap_test() { printf '%s %d %s\n' "$1" "$(ktap_seen)" "$2${3:+ # $3}"; }
 
+# wrong_data [WHY]: the reason why the next result fails is wrong bytes, a validator that
+# complains, figures that do not add up, or a leak. Its line then ends with
+# "# wrong-data", and scripts/test does not run the test again. Always fails.
+wrong_data() {
+	[ $# = 0 ] || echo "$*"
+	: >"$ktap_wrong_data"
+	return 1
+}
+
 ktap_test_pass() {
+	# It may have been polled.
+	[ ! -e "$ktap_wrong_data" ] || rm "$ktap_wrong_data"
 	KTAP_CNT_PASS=$((KTAP_CNT_PASS + 1))
 	__ktap_test ok "$1"
 }
 
 # ktap_test_fail NAME [WHY...]
 ktap_test_fail() {
-	local name=$1
+	local name=$1 directive=''
 	shift
 	[ $# = 0 ] || ktap_print_msg "$name: $*"
+	[ ! -e "$ktap_wrong_data" ] || { rm "$ktap_wrong_data"; directive=wrong-data; }
 	KTAP_CNT_FAIL=$((KTAP_CNT_FAIL + 1))
-	__ktap_test "not ok" "$name"
+	__ktap_test "not ok" "$name" "$directive"
 }
 
 # ktap_test_skip NAME WHY: this one result cannot be had here.
@@ -70,6 +83,12 @@ is() {
 	else
 		ktap_test_fail "$1" "expected '$2' $3 '$4'"
 	fi
+}
+
+# adds_up NAME ACTUAL OP EXPECTED: as `is`, where a difference is wrong data or a leak.
+adds_up() {
+	test "$2" "$3" "$4" 2>/dev/null || wrong_data
+	is "$@"
 }
 
 # ktap_skip_all WHY: the plan of a test of which nothing can be run here.
@@ -116,7 +135,7 @@ ktap_exit() {
 	local rc=$? c
 	trap - EXIT
 	for c in "${ktap_cleanup[@]}"; do eval "$c"; done
-	rm -f "$ktap_output"
+	rm -f "$ktap_output" "$ktap_wrong_data"
 	if [ -z "$ktap_over" ]; then
 		printf 'Bail out! the test ended before ktap_finished (exit status %d)\n' "$rc"
 		rc=$KSFT_FAIL

@@ -14,6 +14,7 @@ mapper_start() {
 mapper_answer() {
 	local answer=''
 	read -r answer <&"$mapper_out" || answer="the mapper is gone"
+	[[ $answer != "wrong data"* ]] || wrong_data
 	[[ $answer == ok* ]] || { echo "mapper: $answer"; return 1; }
 	ANSWER=${answer#ok}
 	ANSWER=${ANSWER# }

@@ -31,7 +31,7 @@ pool_blocks() {
 pool_is_ok() {
 	local said
 	said=$(cat "$POOL/verify") || return
-	[ "$said" = ok ] || { echo "verify: $said"; return 1; }
+	[ "$said" = ok ] || wrong_data "verify: $said"
 }
 
 # counters_add_up: the validator is content, and all figures of the own pool,
@@ -106,6 +106,6 @@ at_rest() {
 # pool_is_empty: no page, no zpage, though the worker may take a moment.
 pool_is_empty() {
 	nothing_counted() { [ "$(cat "$SYS/pages" "$SYS/zpages")" = $'0\n0' ]; }
-	wait_until 60 nothing_counted || { cat "$POOL/summary"; return 1; }
+	wait_until 60 nothing_counted || { cat "$POOL/summary"; wrong_data || return; }
 	counters_add_up
 }

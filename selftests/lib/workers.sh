@@ -47,7 +47,7 @@ start_workers() {
 
 # How often is in the file NAME.result, what it said last in NAME.said.
 worker() {
-	local n=0
+	local n=0 ktap_wrong_data=$SCRATCH/$1.wrong-data
 	while keep_on; do
 		"$1" >"$SCRATCH/$1.said" 2>&1 || { echo failed >"$SCRATCH/$1.result"; return; }
 		n=$((n + 1))
@@ -67,6 +67,7 @@ workers_are_content() {
 			ktap_test_pass "$name is content"
 			ktap_print_msg "$name: $result times"
 		else
+			[ ! -e "$SCRATCH/$name.wrong-data" ] || wrong_data
 			ktap_test_fail "$name is content" "${result:-never ended once}: $(head -n 3 "$SCRATCH/$name.said")"
 		fi
 	done

@@ -56,6 +56,7 @@ hog_start() {
 hog_answer() {
 	local answer=''
 	read -r answer <&"$hog_out" || answer="the hog is gone"
+	[[ $answer != "wrong data"* ]] || wrong_data
 	[[ $answer == ok\ * ]] || { echo "hog: $answer"; return 1; }
 }
 

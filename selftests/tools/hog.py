@@ -8,13 +8,18 @@ is swapped out and in as asked for by lines on standard input:
 	write N	turn it round by N pages, so that each page is another
 	quit
 
-Each is answered by one line: ok and a number, or what was wrong."""
+Each is answered by one line: ok and a number, or what was wrong; "wrong data: ..." if
+a page is not what it must be."""
 
 import mmap
 import sys
 
 PAGE = mmap.PAGESIZE
 MADV_NOHUGEPAGE, MADV_PAGEOUT = 15, 21
+
+
+class WrongData(Exception):
+    pass
 
 
 class Hog:
@@ -45,7 +50,7 @@ class Hog:
     def read(self):
         for page in range(self.pages):
             if self.memory[page * PAGE : (page + 1) * PAGE] != self.expected(page):
-                raise ValueError(f"page {page} is wrong")
+                raise WrongData(f"page {page}")
         return self.pages
 
 
@@ -59,6 +64,8 @@ def main():
                 break
             action = {"out": hog.out, "read": hog.read, "write": hog.write}[words[0]]
             print("ok", action(*map(int, words[1:])), flush=True)
+        except WrongData as error:
+            print("wrong data:", error, flush=True)
         except ValueError as error:
             print(error, flush=True)
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """mapper.py [COMMAND...]: a process that has /dev/zbud_movable mapped, driven by
 COMMANDs, or else by lines on standard input. Each is answered by one line: "ok"
-and a number, or what was wrong.
+and a number, or what was wrong; "wrong data: ..." if a page is not what it must be.
 
 	map		map all there is, touch each page; the number of pages
 	migrate FROM TO	migrate_pages(2) on itself; the number of pages not moved
@@ -11,7 +11,7 @@ and a number, or what was wrong.
 	nodes NODE	move_pages(2), query: the number of pages on NODE
 	check		each page that was there at "map" is as it was
 	touch		reads from each of them
-	stale		bytes that are not zero between the first and the last chunk of
+	stale		that all bytes are zero between the first and the last chunk of
 			each page
 	out		madvise(MADV_PAGEOUT)
 	forget		posix_fadvise(DONTNEED) on the file, which need not be mapped
@@ -58,6 +58,10 @@ def mask(node):
     return ctypes.byref(ctypes.c_ulong(1 << int(node))), long(64)
 
 
+class WrongData(Exception):
+    pass
+
+
 class Mapper:
     def __init__(self):
         self.fd = os.open(DEVICE, os.O_RDONLY)
@@ -80,7 +84,7 @@ class Mapper:
     def check(self):
         for page, expected in zip(self.pages, self.sums):
             if zlib.crc32(self.page(page)) != expected:
-                raise ValueError(f"page {page} has changed")
+                raise WrongData(f"page {page} has changed")
         return len(self.pages)
 
     def touch(self):
@@ -115,7 +119,10 @@ class Mapper:
         return self.nodes(node)
 
     def stale(self):
-        return sum(PAGE - 128 - self.page(page)[64:-64].count(0) for page in self.pages)
+        stale = sum(PAGE - 128 - self.page(page)[64:-64].count(0) for page in self.pages)
+        if stale:
+            raise WrongData(f"{stale} bytes of something else")
+        return stale
 
     def out(self):
         called(libc.madvise(ctypes.c_void_p(self.at), ctypes.c_size_t(self.size), MADV_PAGEOUT))
@@ -178,7 +185,7 @@ class Mapper:
                 children.append(child)
             while len(children) > 3 or (children and time.monotonic() >= end):
                 if os.waitpid(children.pop(0), 0)[1]:
-                    raise ValueError("a child saw something else")
+                    raise WrongData("a child saw something else")
         return rounds
 
 
@@ -186,6 +193,9 @@ def answer(mapper, words):
     try:
         print("ok", getattr(mapper, words[0])(*words[1:]), flush=True)
         return True
+    except WrongData as error:
+        print(f"wrong data: {' '.join(words)}: {error}", flush=True)
+        return False
     except (OSError, ValueError) as error:
         print(f"{' '.join(words)}: {error}", flush=True)
         return False
