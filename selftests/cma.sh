@@ -24,7 +24,7 @@ real_data "$SCRATCH/data" "$(pick 24 12)"
 ktap_set_plan 12
 
 base=$(cat "$AREA/base_pfn") pages=$(cat "$AREA/count")
-nid=$(awk -v block="memory$(block_of_pfn "$base")" 'BEGIN { for (n = 0; n < 64; n++) if (!system("test -e '"$NODE_SYS"'/node" n "/" block)) { print n; exit } }')
+nid=$(node_of_block "$(block_of_pfn "$base")")
 ktap_print_msg "CMA: $pages pages from $base on, on node $nid"
 # The kernel takes from CMA for movable memory once more than half of what is free is
 # there (mm/page_alloc.c, __rmqueue).

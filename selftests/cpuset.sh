@@ -75,8 +75,7 @@ if ! [ -e "$AREA/alloc" ]; then
 	ktap_finished
 fi
 base=$(cat "$AREA/base_pfn") pages=$(cat "$AREA/count")
-near=''
-for n in $(nodes); do [ ! -e "$NODE_SYS/node$n/memory$(block_of_pfn "$base")" ] || near=$n; done
+near=$(node_of_block "$(block_of_pfn "$base")")
 far=$(other "$near")
 # See cma.sh: the area is used once little else is free.
 echo 1 >"$DEBUGFS/drop"

@@ -45,30 +45,12 @@ at_exit "rm -f $SCRATCH/run; wait"
 
 # --- those who store and free ---
 
-# writer N ROUNDS: in an area of its own, a quarter of the file each: stores a
-# part of the data, overwrites pieces of it with others, compares.
+# writer N ROUNDS: in a quarter of the file, see tools/writer.py.
 writer() {
-	python3 - "$DATA" "$SCRATCH/data" "$1" "$2" <<-'PYTHON'
-		import os, random, sys
-		path, source, me, rounds = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
-		with open(source, "rb") as file:
-		    data = file.read()
-		BLOCK = 4096
-		total = len(data) // BLOCK
-		area = total // 4
-		blocks = [data[at * BLOCK : (at + 1) * BLOCK] for at in range(total)]
-		fd = os.open(path, os.O_RDWR)
-		dice = random.Random(me)
-		for turn in range(rounds):
-		    have = {}
-		    for step in range(area):
-		        at, what = dice.randrange(area), dice.randrange(total)
-		        os.pwrite(fd, blocks[what], (me * area + at) * BLOCK)
-		        have[at] = what
-		    for at, what in have.items():
-		        if os.pread(fd, BLOCK, (me * area + at) * BLOCK) != blocks[what]:
-		            sys.exit(f"writer {me}, round {turn}: block {at} is wrong")
-	PYTHON
+	local rc=0
+	python3 "$TOOLS/writer.py" "$DATA" "$SCRATCH/data" "$1" "$2" || rc=$?
+	[ "$rc" != 2 ] || wrong_data
+	return "$rc"
 }
 writers() {
 	local n pids=() rc=0

@@ -42,21 +42,9 @@ make_ready() {
 	bring_back 1
 }
 
-# plain_pages BLOCK...: pages in use there of which /proc/kpageflags knows
-# nothing (neither free, nor slab, page tables, cache, or memory of processes):
-# what pages of zbud look like.
+# plain_pages BLOCK...: pages there that look like zbud's.
 plain_pages() {
-	python3 - "$(($(block_bytes) / $(getconf PAGESIZE)))" "$@" <<-'PYTHON'
-		import sys
-		known = sum(1 << bit for bit in (5, 7, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 23, 24, 26, 32, 33))
-		pages, plain = int(sys.argv[1]), 0
-		with open("/proc/kpageflags", "rb") as file:
-		    for block in sys.argv[2:]:
-		        file.seek(int(block) * pages * 8)
-		        flags = memoryview(file.read(pages * 8)).cast("Q")
-		        plain += sum(not word & known for word in flags)
-		print(plain)
-	PYTHON
+	python3 "$TOOLS/plain_pages.py" "$(($(block_bytes) / $(getconf PAGESIZE)))" "$@"
 }
 
 # swapped_out ZPOOL: a process on node 1 is swapped out into a pool of ZPOOL.

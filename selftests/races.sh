@@ -57,10 +57,10 @@ filler() {
 # At most four pins of the pinner's (two zpages, each twice), and the two readers,
 # each of which has one zpage mapped at a time.
 shower() {
-	pool_is_ok && cat "$POOL/summary" >/dev/null && awk '
+	pool_is_ok && cat "$POOL/summary" >/dev/null && { awk '
 		NR == 1 { next }
 		NF != 6 || $5 > 6 || $3 + $4 > 4096 || $6 !~ /^(Unbuddied|Buddied|Moving|Empty)$/ { print; exit 1 }
-	' "$POOL/pages" || wrong_data
+	' "$POOL/pages" || wrong_data; }
 }
 # Counters never go back. The previous values are kept in variables.
 was=()

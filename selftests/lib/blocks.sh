@@ -17,6 +17,12 @@ block_bytes() { echo $((16#$(cat "$BLOCK_SYS/block_size_bytes"))); }
 # block_of_pfn PFN: the memory block that holds page frame PFN.
 block_of_pfn() { echo $(($1 * $(getconf PAGESIZE) / $(block_bytes))); }
 
+# node_of_block BLOCK: the number of the node that has it.
+node_of_block() {
+	local link
+	for link in "$BLOCK_SYS/memory$1"/node[0-9]*; do echo "${link##*/node}"; done
+}
+
 block_state() { cat "$BLOCK_SYS/memory$1/state"; }
 
 # offline_block BLOCK: brought back when the test ends. Asks again if something is

@@ -33,17 +33,7 @@ store_scattered() {
 	local free place=(numactl --interleave=all)
 	free=$(awk '/^MemFree:/ { print $2 }' /proc/meminfo)
 	[ -z "${2:-}" ] || free=$(node_free_kb "$2") place=(on_node "$2")
-	"${place[@]}" python3 - "$1" "$DATA" "$SCRATCH/ballast" "$free" <<-'PYTHON' || return
-		import os, sys
-		piece = 64 << 10
-		with open(sys.argv[1], "rb") as source, open(sys.argv[2], "wb", 0) as pool, \
-		        open(sys.argv[3], "wb") as ballast:
-		    pieces = os.fstat(source.fileno()).st_size // piece + 1
-		    step = int(int(sys.argv[4]) * 1024 * 0.5 / pieces)
-		    for n in range(pieces):
-		        pool.write(source.read(piece))
-		        os.posix_fallocate(ballast.fileno(), n * step, step)
-	PYTHON
+	"${place[@]}" python3 "$TOOLS/scatter.py" "$1" "$DATA" "$SCRATCH/ballast" "$free" || return
 	rm "$SCRATCH/ballast"
 }
 
@@ -57,14 +47,4 @@ same_bytes() { cmp "$@" || wrong_data; }
 same_data() { same_bytes "$1" "$DATA"; }
 
 # punched FILE N: FILE as free_every N leaves it: block N-1, 2N-1, ... zeroes.
-punched() {
-	python3 - "$1" "$2" <<-'PYTHON'
-		import sys
-		n = int(sys.argv[2])
-		with open(sys.argv[1], "r+b") as file:
-		    end = file.seek(0, 2)
-		    for block in range(n - 1, (end + 4095) // 4096, n):
-		        file.seek(block * 4096)
-		        file.write(bytes(min(4096, end - block * 4096)))
-	PYTHON
-}
+punched() { python3 "$TOOLS/punch.py" "$@"; }

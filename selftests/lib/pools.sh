@@ -36,65 +36,7 @@ pool_is_ok() {
 
 # counters_add_up: the validator is content, and all figures of the own pool,
 # which is the only one, agree. The pool must be at rest.
-counters_add_up() {
-	pool_is_ok && awk -v pages_per_block="$(($(block_bytes) / $(getconf PAGESIZE)))" \
-		-v node_sys="$NODE_SYS" '
-	function fail(what) { print what; failed = 1 }
-	function same(what, a, b) { if (a + 0 != b + 0) fail(what ": " a + 0 " and " b + 0) }
-	FILENAME ~ /\/data\/pages$/ {
-		if (FNR == 1) next
-		pages++
-		bytes += $3 + $4
-		zpages += ($3 > 0) + ($4 > 0)
-		unbuddied += ($3 > 0) != ($4 > 0)
-		on["pages", $2]++
-		on["zpages", $2] += ($3 > 0) + ($4 > 0)
-		on["unbuddied_pages", $2] += ($3 > 0) != ($4 > 0)
-		if ($6 != "Buddied" && $6 != "Unbuddied") fail("not at rest: " $0)
-		if ($1 in seen) fail("listed twice: " $0)
-		seen[$1]
-		block[int($1 / pages_per_block) " " $2]
-		next
-	}
-	FILENAME ~ /\/data\/summary$/ {
-		if ($1 ~ /^node/) { told["pages"] += $3; told["zpages"] += $5; told["unbuddied"] += $7 }
-		else told["all " $1] = $2
-		next
-	}
-	{ name = FILENAME; sub(".*/", "", name) }
-	FILENAME ~ /\/node[0-9]*\// {
-		node[name] += $1
-		match(FILENAME, /\/node[0-9]*\//)
-		nid = substr(FILENAME, RSTART + 5, RLENGTH - 6)
-		if (name !~ /^moved/) same(name " of node " nid ": in pages, counter", on[name, nid], $1)
-		next
-	}
-	{ counter[name] = $1 }
-	END {
-		same("pages: in pages, counter", pages, counter["pages"])
-		same("pages: in pages, sum of nodes", pages, node["pages"])
-		same("pages: in pages, in summary", pages, told["all pages"])
-		same("pages: in pages, sum in summary", pages, told["pages"])
-		same("zpages: in pages, counter", zpages, counter["zpages"])
-		same("zpages: in pages, sum of nodes", zpages, node["zpages"])
-		same("zpages: in pages, sum in summary", zpages, told["zpages"])
-		same("bytes: in pages, counter", bytes, counter["stored_bytes"])
-		same("bytes: in pages, in summary", bytes, told["all stored_bytes"])
-		same("unbuddied: in pages, counter", unbuddied, counter["unbuddied_pages"])
-		same("unbuddied: in pages, sum of nodes", unbuddied, node["unbuddied_pages"])
-		same("unbuddied: in pages, sum in summary", unbuddied, told["unbuddied"])
-		same("moved: in, out", node["moved_in"], node["moved_out"])
-		if (pages > zpages) fail("more pages than zpages: " pages " and " zpages)
-		if (node["moved_in"] + 0 > counter["migrated"] + 0) fail("moved more than migrated")
-		# What the pool says of the nodes of its pages is what the kernel says.
-		for (b in block) {
-			split(b, at)
-			if (system("test -e " node_sys "/node" at[2] "/memory" at[1])) fail("block on another node: " b)
-		}
-		exit failed
-	}' "$POOL/pages" "$POOL/summary" "$SYS"/{pages,zpages,stored_bytes,unbuddied_pages} \
-		"$SYS/stats/migrated" "$SYS"/node*/{pages,zpages,unbuddied_pages,moved_in,moved_out}
-}
+counters_add_up() { pool_is_ok && { python3 -IS "$TOOLS/add_up.py" || wrong_data; }; }
 
 # at_rest: no page of the own pool is moving, and none is left for the worker to give
 # back, which with the mover mapping are all that lost their last zpage.

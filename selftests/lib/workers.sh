@@ -47,6 +47,8 @@ start_workers() {
 
 # How often is in the file NAME.result, what it said last in NAME.said.
 worker() {
+	# Several write to it at a time: each has a mark of its own.
+	# shellcheck disable=SC2034 # for wrong_data
 	local n=0 ktap_wrong_data=$SCRATCH/$1.wrong-data
 	while keep_on; do
 		"$1" >"$SCRATCH/$1.said" 2>&1 || { echo failed >"$SCRATCH/$1.result"; return; }

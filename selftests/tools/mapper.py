@@ -212,4 +212,5 @@ def main():
         answer(mapper, line.split())
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The judge of figures: content with those that agree, and names each that does not."""
+
+import os
+import tempfile
+import unittest
+
+import add_up
+
+PAGES = """pfn nid first last pins state
+100 0 2048 64 0 Buddied
+101 0 128 0 2 Unbuddied
+40000 1 0 4096 0 Unbuddied
+"""
+POOL = "sys/kernel/debug/zbud_movable/pools/data"
+SYS = "sys/kernel/zbud_movable"
+TREE = {
+    f"{POOL}/pages": PAGES,
+    f"{POOL}/summary": "pages 3\nstored_bytes 6336\n"
+                       "node0 pages 2 zpages 3 unbuddied_pages 1\n"
+                       "node1 pages 1 zpages 1 unbuddied_pages 1\n",
+    f"{SYS}/pages": "3\n",
+    f"{SYS}/zpages": "4\n",
+    f"{SYS}/stored_bytes": "6336\n",
+    f"{SYS}/unbuddied_pages": "2\n",
+    f"{SYS}/stats/migrated": "9\n",
+    f"{SYS}/node0/pages": "2\n",
+    f"{SYS}/node0/zpages": "3\n",
+    f"{SYS}/node0/unbuddied_pages": "1\n",
+    f"{SYS}/node0/moved_in": "5\n",
+    f"{SYS}/node0/moved_out": "4\n",
+    f"{SYS}/node1/pages": "1\n",
+    f"{SYS}/node1/zpages": "1\n",
+    f"{SYS}/node1/unbuddied_pages": "1\n",
+    f"{SYS}/node1/moved_in": "1\n",
+    f"{SYS}/node1/moved_out": "2\n",
+    "sys/devices/system/memory/block_size_bytes": "8000000\n",
+    "sys/devices/system/node/node0/memory0": "",
+    "sys/devices/system/node/node1/memory1": "",
+}
+
+
+def complaints(changes=(), without=()):
+    """What the judge says of the tree with these changes."""
+    tree = {**TREE, **dict(changes)}
+    with tempfile.TemporaryDirectory() as root:
+        for path, text in tree.items():
+            if path not in without:
+                path = os.path.join(root, path)
+                os.makedirs(os.path.dirname(path), exist_ok=True)
+                with open(path, "w", encoding="ascii") as file:
+                    file.write(text)
+        return add_up.Judge(root).check()
+
+
+class AddUp(unittest.TestCase):
+    def test_content(self):
+        self.assertEqual(complaints(), [])
+
+    def test_empty_pool(self):
+        empty = {path: "0\n" for path in TREE if path.startswith(f"{SYS}/")}
+        empty |= {f"{POOL}/pages": PAGES.splitlines()[0] + "\n", f"{POOL}/summary": "pages 0\nstored_bytes 0\n"}
+        self.assertEqual(complaints(empty), [])
+
+    def test_each_counter(self):
+        for path in TREE:
+            if not path.startswith(f"{SYS}/") or path.endswith("migrated"):
+                continue
+            with self.subTest(path):
+                said = complaints({path: "1000\n"})
+                self.assertNotEqual(said, [])
+                self.assertRegex("\n".join(said), r"\b100\d\b")
+
+    def test_each_figure_of_the_summary(self):
+        summary = TREE[f"{POOL}/summary"]
+        for figure in ("pages 3", "stored_bytes 6336", "node0 pages 2", "zpages 3", "unbuddied_pages 1"):
+            with self.subTest(figure):
+                self.assertNotEqual(complaints({f"{POOL}/summary": summary.replace(figure, figure + "7", 1)}), [])
+
+    def test_summary_without_a_figure(self):
+        self.assertEqual(complaints({f"{POOL}/summary": TREE[f"{POOL}/summary"].replace("stored_bytes 6336\n", "")}),
+                         ["bytes: in pages, in summary: 6336 and None"])
+
+    def test_not_at_rest(self):
+        for state in ("Empty", "Moving", "?"):
+            said = complaints({f"{POOL}/pages": PAGES.replace("0 Buddied", f"0 {state}")})
+            self.assertEqual(len(said), 1)
+            self.assertIn("not at rest", said[0])
+
+    def test_listed_twice(self):
+        said = complaints({f"{POOL}/pages": PAGES.replace("101", "100")})
+        self.assertEqual(len(said), 1)
+        self.assertIn("listed twice", said[0])
+
+    def test_on_another_node(self):
+        self.assertEqual(complaints(without=["sys/devices/system/node/node1/memory1"]),
+                         ["block on another node: 1 1"])
+
+    def test_more_pages_than_zpages(self):
+        pages = PAGES.replace("2048 64", "0 0").replace("4096", "0")
+        self.assertIn("more pages than zpages: 3 and 1", complaints({f"{POOL}/pages": pages}))
+
+    def test_moved_more_than_migrated(self):
+        self.assertEqual(complaints({f"{SYS}/stats/migrated": "5\n"}), ["moved more than migrated"])
+
+    def test_fails_if_a_file_is_missing(self):
+        with self.assertRaises(OSError):
+            complaints(without=[f"{SYS}/zpages"])
+
+
+if __name__ == "__main__":
+    unittest.main()
