@@ -7,45 +7,54 @@ one. ROOT is where /sys is found (default: /).
 The list of pages is what the others are compared with: the pool's summary, the
 module's counters and those of each node, and what the kernel says of where memory is."""
 
-import collections
-import glob
-import mmap
+# Little is imported, as this is run often, on slow machines.
 import os
-import re
 import sys
 
-PAGE = mmap.PAGESIZE
+PAGE = os.sysconf("SC_PAGE_SIZE")
 NODE_FIGURES = ("pages", "zpages", "unbuddied_pages")
-Page = collections.namedtuple("Page", "pfn nid first last pins state")
+MOVES = ("moved_in", "moved_out")
+
+
+class Sums(dict):
+    """Figures by name; 0 at first."""
+
+    def __missing__(self, name):
+        return 0
 
 
 def parse_pages(text):
-    """The lines of pools/NAME/pages, without its heading."""
+    """The lines of pools/NAME/pages, without its heading: (pfn, nid, first, last, state)."""
     for line in text.splitlines()[1:]:
-        pfn, nid, first, last, pins, state = line.split()
-        yield Page(int(pfn), int(nid), int(first), int(last), int(pins), state)
+        pfn, nid, first, last, _, state = line.split()
+        yield int(pfn), int(nid), int(first), int(last), state
 
 
 def parse_summary(text):
     """pools/NAME/summary: all figures that are the pool's, and the sums of its nodes'."""
-    total, nodes = {}, collections.Counter()
+    total, nodes = {}, Sums()
     for line in text.splitlines():
         words = line.split()
         if words[0].startswith("node"):
-            nodes.update({name: int(value) for name, value in zip(words[1::2], words[2::2])})
+            for name, value in zip(words[1::2], words[2::2]):
+                nodes[name] += int(value)
         else:
             total[words[0]] = int(words[1])
     return total, nodes
 
 
 def count(pages):
-    """What counters must say of `pages`, in all and by node."""
-    total, nodes = collections.Counter(), collections.defaultdict(collections.Counter)
-    for page in pages:
-        zpages = (page.first > 0) + (page.last > 0)
-        figures = {"pages": 1, "zpages": zpages, "unbuddied_pages": int(zpages == 1)}
-        nodes[page.nid].update(figures)
-        total.update(figures, stored_bytes=page.first + page.last)
+    """What counters must say of `pages`: in all, and by node."""
+    total, nodes = Sums(), {}
+    for _, nid, first, last, _ in pages:
+        node = nodes.setdefault(nid, Sums())
+        zpages = (first > 0) + (last > 0)
+        node["pages"] += 1
+        node["zpages"] += zpages
+        node["unbuddied_pages"] += zpages == 1
+        total["stored_bytes"] += first + last
+    for name in NODE_FIGURES:
+        total[name] = sum(node[name] for node in nodes.values())
     return total, nodes
 
 
@@ -72,18 +81,18 @@ class Judge:
 
     def node_counters(self):
         """By node, its counters."""
-        return {int(re.search(r"\d+$", path)[0]):
-                {name: int(self.read(path, name)) for name in (*NODE_FIGURES, "moved_in", "moved_out")}
-                for path in glob.glob(os.path.join(self.sys, "node[0-9]*"))}
+        return {int(name[len("node"):]): {figure: self.counter(f"{name}/{figure}") for figure in NODE_FIGURES + MOVES}
+                for name in os.listdir(self.sys) if name.startswith("node")}
 
     def check_pages(self, pages):
         seen = set()
         for page in pages:
-            if page.state not in ("Buddied", "Unbuddied"):
+            pfn, state = page[0], page[-1]
+            if state not in ("Buddied", "Unbuddied"):
                 self.unlike(f"not at rest: {page}")
-            if page.pfn in seen:
+            if pfn in seen:
                 self.unlike(f"listed twice: {page}")
-            seen.add(page.pfn)
+            seen.add(pfn)
 
     def check_counters(self, pages):
         total, on_node = count(pages)
@@ -94,13 +103,13 @@ class Judge:
             self.same(f"{name}: in pages, sum of nodes", total[name], sum(node[name] for node in nodes.values()))
             self.same(f"{name}: in pages, sum in summary", total[name], summary_nodes[name])
             for nid, node in nodes.items():
-                self.same(f"{name} of node {nid}: in pages, counter", on_node[nid][name], node[name])
+                self.same(f"{name} of node {nid}: in pages, counter", on_node.get(nid, {}).get(name, 0), node[name])
         self.same("pages: in pages, in summary", total["pages"], summary.get("pages"))
         self.same("bytes: in pages, counter", total["stored_bytes"], self.counter("stored_bytes"))
         self.same("bytes: in pages, in summary", total["stored_bytes"], summary.get("stored_bytes"))
         if total["pages"] > total["zpages"]:
             self.unlike(f"more pages than zpages: {total['pages']} and {total['zpages']}")
-        moved = {way: sum(node[way] for node in nodes.values()) for way in ("moved_in", "moved_out")}
+        moved = {way: sum(node[way] for node in nodes.values()) for way in MOVES}
         self.same("moved: in, out", moved["moved_in"], moved["moved_out"])
         if moved["moved_in"] > self.counter("stats/migrated"):
             self.unlike("moved more than migrated")
@@ -108,7 +117,7 @@ class Judge:
     def check_nodes(self, pages):
         """What the pool says of the nodes of its pages is what the kernel says."""
         per_block = int(self.read(self.devices, "memory/block_size_bytes"), 16) // PAGE
-        for block, nid in sorted({(page.pfn // per_block, page.nid) for page in pages}):
+        for block, nid in sorted({(page[0] // per_block, page[1]) for page in pages}):
             if not os.path.exists(os.path.join(self.devices, f"node/node{nid}/memory{block}")):
                 self.unlike(f"block on another node: {block} {nid}")
 
