@@ -19,18 +19,20 @@ quiet() {
 	echo 1 >/proc/sys/kernel/printk
 }
 
-# loud: the end of it. What was said meanwhile and was not to be expected is
-# said again, so that it is not missed.
+# loud [PATTERN]: the end of it. What was said meanwhile and was not to be expected is
+# said again, so that it is not missed. To be expected are the complaints about pages that
+# stay, and lines that match PATTERN.
 loud() {
 	local line
 	quiet_depth=$((quiet_depth - 1))
 	[ "$quiet_depth" = 0 ] || return 0
 	echo "$quiet_level" >/proc/sys/kernel/printk
-	dmesg | awk -v mark="$quiet_mark" '
+	dmesg | expected=${1:-} awk -v mark="$quiet_mark" '
 		index($0, mark) { on = 1; next }
 		/ (page|head|raw|flags|page_type|memcg|aops|anon flags|ksm flags): ?/ { next }
 		/ page dumped because: (unmovable page|isolation failed|migration failure)$/ { next }
 		/ (migrating pfn|failed to isolate pfn|Offlined Pages) / { next }
+		ENVIRON["expected"] != "" && $0 ~ ENVIRON["expected"] { next }
 		on { print "zbm-quiet: " $0 }
 		END { if (!on) print "WARNING: what was said quietly is lost" }
 	' | while IFS= read -r line; do printf '%s\n' "$line" >/dev/kmsg; done

@@ -1,0 +1,82 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# zbm-vm: --append slub_debug=FZPU,kmalloc-*
+# zbm-mover: mapping
+# zbm-debug: both
+#
+# A load that fails is safe. Each allocation of the module's init fails once, while other
+# processes open the device and the files in debugfs as soon as there are any, keep them
+# for a moment and use them, and zswap makes pools. Nothing is used after it was freed,
+# nothing is left of the module, and it can be loaded, used and unloaded afterwards.
+
+. "$(dirname "$0")/lib.sh"
+ktap_print_header
+
+need_root
+need_command python3 modinfo
+FAILSLAB=/sys/kernel/debug/failslab
+need_file /proc/self/fail-nth $FAILSLAB/require-start
+ZBM_MOVER=mapping
+load_module
+need_file "$DATA"
+unload_module
+scratch
+cp "$(modinfo -n "$MODULE")" "$SCRATCH/module.ko"
+real_data "$SCRATCH/data" 1
+ktap_set_plan 10
+
+# set_knob FILE VALUE: until the test ends.
+set_knob() {
+	at_exit "echo '$(cat "$1")' >$1"
+	echo "$2" >"$1"
+}
+
+# Of all allocations those count that code of a module asks for. The message about each
+# failure takes 20 ms: others find what there is already.
+set_knob $FAILSLAB/ignore-gfp-wait N
+set_knob $FAILSLAB/require-start 0xffffffffa0000000
+set_knob $FAILSLAB/require-end 0xffffffffff000000
+set_knob $FAILSLAB/verbose 1
+set_knob /proc/sys/kernel/printk_delay 20
+# zswap and an open of the device must not load the module.
+set_knob /proc/sys/kernel/modprobe /bin/false
+if [ -e "$ZSWAP/zpool" ]; then
+	set_knob "$ZSWAP/zpool" zsmalloc
+	set_knob "$ZSWAP/enabled" Y
+fi
+
+each_fails() {
+	local rc=0
+	python3 "$TOOLS/load_failure.py" "$SCRATCH/module.ko" "mover=$ZBM_MOVER" >"$SCRATCH/said" || rc=$?
+	cat "$SCRATCH/said"
+	[ "$rc" != 2 ] || wrong_data
+	return "$rc"
+}
+# said NAME: a figure.
+said() { sed -n "s/^$1=//p" "$SCRATCH/said"; }
+
+quiet
+ktap_test_result "each allocation of init fails" each_fails
+[ ! -e "$ZSWAP/zpool" ] || echo zsmalloc >"$ZSWAP/zpool"
+echo 0 >/proc/sys/kernel/printk_delay
+loud '(FAULT_INJECTION|kobject|debugfs|workqueue|zswap|zbud_movable): |name failslab,'
+ktap_print_msg "$(tr '\n' ' ' <"$SCRATCH/said")"
+is "init allocates" "$(said allocations)" -gt 20
+is "loads failed" "$(said failed)" -gt 10
+is "the device was opened" "$(said device)" -gt 0
+is "files in debugfs were opened" "$(said files)" -gt 0
+
+absent() {
+	if module_loaded || ls -d "$SYS" "$DEBUGFS" "$DEVICE" 2>/dev/null ||
+		grep "$MODULE" /proc/slabinfo /proc/kallsyms; then
+		wrong_data
+	fi
+}
+ktap_test_result "nothing of the module is left" absent
+echo /sbin/modprobe >/proc/sys/kernel/modprobe
+ktap_test_result "it loads" modprobe_module
+works() { store "$SCRATCH/data" && same_data "$SCRATCH/data" && counters_add_up; }
+ktap_test_result "and works" works
+ktap_test_result "and unloads" unload_module
+ktap_test_result "and nothing is left" absent
+ktap_finished
