@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 """move.py MOVER: instructions per page that memory offline moves, and bytes that
-mm keeps for a page, inside a guest with two nodes that counts instructions
+the kernel keeps for a page, inside a guest with two nodes that counts instructions
 instead of time (see zswap.py). Prints KEY=VALUE."""
 
 import os

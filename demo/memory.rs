@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The memory of the demo, and a look at the pool pages from outside.
+//! The memory of the demo, and a look at pool pages from outside.
 //!
 //! `memory fill IMAGE MIB RESERVE_MIB` first locks all free memory but
-//! RESERVE_MIB and gives back one page of each two, so that what is free now is
+//! RESERVE_MIB and frees one page of each two, so that what is free now is
 //! scattered single pages. Then it fills MIB of memory with IMAGE: more than is
 //! free, so that most of it is swapped out into those single pages. Then it
 //! unmaps what it had locked, says so (`filled=`) and waits for a line on
@@ -134,7 +134,7 @@ fn free_mib() -> io::Result<usize> {
     Ok(kib.ok_or(io::ErrorKind::InvalidData)? / 1024)
 }
 
-/// Locks all free memory but `reserve` MiB and gives back one page of each two,
+/// Locks all free memory but `reserve` MiB and frees one page of each two,
 /// by chance either. (Were it always the first of two, compaction, which looks
 /// for free pages in strides of a power of two, could see none of them.)
 fn scatter(reserve: usize) -> io::Result<Memory> {

@@ -4,10 +4,10 @@
 # zbm-test: release
 # zbm-guest: shared
 #
-# Whatever is written to the knobs, or asked of the files, in error is refused
+# A wrong value written to a knob, or a wrong request to a file, is refused
 # with the errno that is meant for it, and nothing has changed: after each
 # refusal the list of pages, the figures and every byte of the contents are as
-# before. Modes are as documented, and mean something to one who is not root.
+# before. Modes are as documented, and hold for users that are not root.
 # The same knobs then work, so that refusing everything would not pass.
 
 . "$(dirname "$0")/lib.sh"
@@ -178,7 +178,7 @@ modes() {
 }
 ktap_test_result "modes are as documented" modes
 
-# For one who is not root the modes count, also where debugfs itself is open.
+# Modes hold for users that are not root, also where debugfs itself is open.
 mode=$(stat -c %a /sys/kernel/debug)
 at_exit "chmod $mode /sys/kernel/debug"
 chmod 755 /sys/kernel/debug
@@ -200,7 +200,7 @@ ktap_test_result "nobody can write anything, nor read what is root's" nobody_is_
 chmod "$mode" /sys/kernel/debug
 ktap_test_result "nobody: nothing has changed" unchanged
 
-# Root gets past modes: what cannot be written has no way to be.
+# Root gets past modes: a file that is read-only has no write operation.
 read_only() {
 	local file
 	for file in "$POOL"/{summary,pages,verify} "$SYS"/{pages,mems_effective,verify} "$SYS"/stats/migrated "$SYS"/node0/pages; do

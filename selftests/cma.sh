@@ -37,7 +37,7 @@ is "pool pages are in the area" "$inside" -gt $((pages / 16))
 pool_pfns >"$SCRATCH/before"
 migrated=$(counter stats/migrated)
 
-# All of it, piece by piece: what others have pinned there meanwhile stays.
+# All of it, piece by piece: pages that others have pinned there meanwhile stay.
 got=$(cma_take "$AREA" "$pages")
 ktap_print_msg "$got of $pages pages were allocated"
 is "the area can be allocated" "$got" -ge $((pages * 9 / 10))
@@ -56,7 +56,7 @@ if [ -e "$ZSWAP/zpool" ] && { [ -b /dev/zram0 ] || modprobe zram; }; then
 	cma_free() { awk '$1 == "nr_free_cma" { print $2 }' /proc/vmstat; }
 	before=$(cma_free)
 	ktap_test_result "zswap on zbud" eval "zswap_start zbud 64 && hog_start $SCRATCH/data 24 numactl --cpunodebind=$nid && hog_do out"
-	# What zram and others take there does not come from zbud: its pages are in
+	# zram and others take pages there, too. zbud's pages are in
 	# none of the area's pageblocks if a CMA allocation of all that was free works.
 	vacate_node
 	got=$(cma_take "$AREA" "$pages")

@@ -3,7 +3,7 @@
 # zbm-test: release stock
 #
 # Compaction moves the pages of a pool. Real data lies strewn over memory that
-# is free otherwise, and half of it is freed; when the host then compacts, page
+# is free otherwise, and half of it is freed; when the kernel then compacts, page
 # frames change, the kernel counts its migrations as successful, free memory
 # comes in larger pieces than before, pages stay on their node (compaction moves
 # within a zone), and not one byte is different. The same for one node alone,

@@ -4,7 +4,7 @@
 # zbm-test: release
 # zbm-guest: shared
 #
-# Steering the host: the cpuset of the one who asks for something decides where the
+# Steering mm: the cpuset of the process that asks for something decides where the
 # pages go that are moved for it, where the kernel gives the page allocator no set of
 # nodes of its own: then it takes the caller's cpuset.mems (mm/page_alloc.c,
 # prepare_alloc_pages). Soft offline and CMA are like that: the pages stay on their

@@ -3,7 +3,7 @@
 # zbm-test: release stock
 # zbm-guest: shared
 #
-# What goes into the pool comes out again: real programs, random bytes that do
+# Data that goes into the pool comes out again: real programs, random bytes that do
 # not compress, zeroes, parts of blocks, blocks written twice, blocks far beyond
 # the end, appended ones; blocks that were freed or never written read as
 # zeroes. A plain file that goes through the same writes is what the pool's file

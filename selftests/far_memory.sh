@@ -4,8 +4,8 @@
 # zbm-test: release
 #
 # Far memory: a node without processors, three times as far away as the other one, as
-# CXL memory appears. A cold pool is pushed there by hand; what is stored meanwhile
-# stays near; later it is brought back. The time per page is reported.
+# CXL memory appears. A cold pool is pushed there by hand; zpages stored meanwhile
+# stay near; later it is brought back. The time per page is reported.
 
 . "$(dirname "$0")/lib.sh"
 ktap_print_header
@@ -21,7 +21,7 @@ real_data "$SCRATCH/data" "$(pick 64 16)"
 ktap_set_plan 17
 
 cold=$(($(stat -c %s "$SCRATCH/data") / 4096))
-# What is in the way of the clock: the write itself, measured without a page to move.
+# The write itself takes time, too; it is measured without a page to move.
 now() { date +%s%N; }
 timed() { # timed "FROM TO"
 	local start

@@ -4,10 +4,10 @@
 # zbm-test: release
 # zbm-long: debug
 #
-# Zpages freed while the host has their page isolated, or is just moving it,
+# Zpages freed while mm has their page isolated, or is just moving it,
 # leave no page behind. While every processor compacts, and memory goes offline
 # and comes back, blocks are stored, overwritten, freed by free_every and by
-# truncating; each round ends with an empty pool. At the end the host's own record of
+# truncating; each round ends with an empty pool. At the end the kernel's own record of
 # who allocated which page (page_owner) has no pool page; the module goes, and the
 # memory blocks in which its pages were go offline: nothing of it is left there.
 
@@ -25,7 +25,7 @@ scratch
 real_data "$SCRATCH/data" "$(pick 16 6)"
 ktap_set_plan 14
 
-# --- those who move ---
+# --- moving ---
 
 start_movers() {
 	local node
@@ -43,7 +43,7 @@ stop_movers() {
 }
 at_exit "rm -f $SCRATCH/run; wait"
 
-# --- those who store and free ---
+# --- storing and freeing ---
 
 # writer N ROUNDS: in a quarter of the file, see tools/writer.py.
 writer() {
@@ -146,11 +146,11 @@ owns_none() {
 }
 if grep -qw page_owner=on /proc/cmdline && [ -e "$OWNERS" ]; then
 	store "$SCRATCH/data"
-	is "the host knows which pages are the module's" "$(owned)" -ge "$(counter pages)"
+	is "the kernel knows which pages are the module's" "$(owned)" -ge "$(counter pages)"
 	echo 1 >"$DEBUGFS/drop"
 	ktap_test_result "and has none of them when its pool is empty" wait_until 180 owns_none
 else
-	ktap_test_skip "the host knows which pages are the module's" "the kernel keeps no record of owners"
+	ktap_test_skip "the kernel knows which pages are the module's" "the kernel keeps no record of owners"
 	ktap_test_skip "and has none of them when its pool is empty" "the kernel keeps no record of owners"
 fi
 ktap_test_result "the module can be unloaded" unload_module

@@ -60,7 +60,7 @@ moved_to() {
 	ktap_test_result "$2: contents are the same" same_data "$SCRATCH/data"
 }
 in_before=$(counter node1/moved_in)
-# What else the process has may be anybody's, and stay: the number is no matter.
+# Other pages of the process may be shared, and stay: their number is not checked.
 ktap_test_result "migrate_pages(2) from 0 to 1" mapper_do migrate 0 1
 moved_to 1 migrate_pages
 is "node 1 counts them as moved in" $(($(counter node1/moved_in) - in_before)) -eq "$pages"
@@ -98,7 +98,7 @@ ktap_test_result "a write to migrate, back" eval "echo '1 0' >$SYS/migrate"
 mapper_says "the process sees what it saw" "$pages" check
 moved_to 0 "migrate in sysfs, back"
 
-# What takes page cache away elsewhere.
+# These take other files' page cache away.
 pool_pfns >"$SCRATCH/before"
 mapper_says "MADV_PAGEOUT" 0 out
 mapper_says "the process sees what it saw" "$pages" check
@@ -131,8 +131,8 @@ refused=$(rmmod "$MODULE" 2>&1)
 is "the module is in use while it is mapped" "${refused##* is }" = "in use"
 echo 1 >"$DEBUGFS/drop"
 ktap_test_result "drop leaves no page, though it is mapped" pool_is_empty
-# A block of zeroes becomes a zpage of some bytes. What was in the page before
-# its time is nobody's business.
+# A block of zeroes becomes a zpage of some bytes. The page's former
+# contents must not be seen.
 drop_caches
 ktap_test_result "stores blocks that take a chunk at each end" dd if=/dev/zero of="$DATA" bs=4K count=400 status=none
 ktap_test_result "maps their pages" mapper_do map

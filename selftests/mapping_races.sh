@@ -7,8 +7,8 @@
 # Waiting, not losing: a process reads pool pages that it has mapped, over and
 # over, while they are moved back and forth by migrate_pages(2), by compaction
 # and by memory offline, all at once, and while other zpages are stored, read and
-# freed. Each read sees the right bytes; who touches a page that is just moving
-# waits for it (a migration entry) and finds it. The process forks now and then:
+# freed. Each read sees the right bytes; a process that touches a page that is just
+# moving waits for it (a migration entry) and finds it. The process forks now and then:
 # its children find the pages, too, and none is left waiting.
 
 . "$(dirname "$0")/lib.sh"
@@ -23,7 +23,7 @@ need_file "$DATA"
 find_removable 1 online_movable || ktap_print_msg "no memory of node 1 can go offline"
 at_exit 'bring_back 1'
 scratch
-# What does not compress fills its pages: they stay as they are while others come
+# Incompressible data fills its pages: they stay as they are while others come
 # and go. All else is beyond it.
 stable=$(pick 1024 256)
 dd if=/dev/urandom of="$SCRATCH/stable" bs=4K count="$stable" status=none

@@ -6,7 +6,7 @@
 # The knobs `mems` and `memory_migrate`, on a machine whose nodes are not equally
 # far from each other: zpages are placed on the nodes of `mems` only, on the local
 # one if it is among them, else on the nearest, and not beside others on the rest; nor when
-# these nodes are full and who stores is in reclaim.
+# these nodes are full and the caller is in reclaim.
 # With memory_migrate a change moves what is there, as it moves the pages of a
 # cpuset. Zswap's pool, made later, keeps to them as well.
 
@@ -57,7 +57,7 @@ done <<-LIST
 	1 0-1 1 the local one
 LIST
 
-# Beside others only where it is allowed: what is there stays, and is not added to.
+# Beside others only where it is allowed: zpages that are there stay, and get no buddy.
 mems all
 ktap_test_result "a page is half full on node 2" on_node 2 dd if=/dev/zero of="$DATA" bs=4K count=1 status=none
 is "a zero block leaves room" "$(counter unbuddied_pages) $(counter node2/pages)" = "1 1"
@@ -85,7 +85,7 @@ ktap_test_result "mems 2-3 with memory_migrate" mems 2-3
 is "keeps what was together together" "$(shares)" = "0 0 $a $b "
 ktap_test_result "mems 1-2" mems 1-2
 is "and again, over an overlap" "$(shares)" = "0 $a $b 0 "
-# What lies where it should not have been is brought in, too.
+# Pages that lie on a node that was not allowed are moved, too.
 echo 0 >"$SYS/memory_migrate"
 mems 3
 echo 1 >"$SYS/memory_migrate"
@@ -110,7 +110,7 @@ ktap_test_result "mems all" mems all
 is "allows all nodes" "$(cat "$SYS/mems") $(cat "$SYS/mems_effective")" = "0-3 0-3"
 
 if [ -e "$ZSWAP/zpool" ] && [ -b /dev/zram0 ] || modprobe zram 2>/dev/null && [ -e "$ZSWAP/zpool" ]; then
-	# The host may swap out, or store, something between the reading of two figures.
+	# The kernel may swap out, or store, something between the reading of two figures.
 	only_on() { [ "$(counter "node$1/pages")" = "$(counter pages)" ]; }
 	zswapped() {
 		mems 3 && echo 1 >"$DEBUGFS/drop" && pool_is_empty && zswap_start "$MODULE" 128 && hog_start "$SCRATCH/data" "$(pick 64 32)" numactl --membind=0 &&
@@ -122,7 +122,7 @@ if [ -e "$ZSWAP/zpool" ] && [ -b /dev/zram0 ] || modprobe zram 2>/dev/null && [ 
 			[ "$(counter node0/zpages)" -gt 1000 ] && hog_do read
 	}
 	ktap_test_result "and is moved by a change" moved
-	# Full: who stores is in reclaim, and the kernel would take any node for it.
+	# Full: the caller is in reclaim, for which the kernel would take any node.
 	full() {
 		mems 3 && hog_do read && occupy_node 3 8000 && hog_do out &&
 			ktap_print_msg "$(counter node3/pages) pages on node 3, $(counter stats/alloc_failed) stores refused" &&

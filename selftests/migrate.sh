@@ -103,7 +103,7 @@ ktap_print_msg "$(sort "$SCRATCH"/{one,two,three} | uniq -c | tr '\n' ' ')"
 is "of two requests at a time one is refused with EBUSY" "$answers" = "0 EBUSY "
 ktap_test_result "contents are the same" intact
 
-# No memory at the destination: what is left of it is used, the rest is counted.
+# No memory at the destination: the rest of it is used, pages that stay are counted.
 # More than what could be reclaimed for it.
 ktap_test_result "stores more data on node 0" on_node 0 dd if="$SCRATCH/more" of="$DATA" bs=1M status=none
 ktap_test_result "all to node 0" eval "echo 'all 0' >$SYS/migrate"
@@ -142,7 +142,7 @@ for _ in $(seq 100); do
 	until [ "$(on "$to")" -gt 0 ] || ! kill -0 $! 2>/dev/null; do :; done
 	kill -KILL $! 2>/dev/null
 	wait $! 2>/dev/null
-	# What it had left is what is left.
+	# Pages that it had left are still there.
 	[ "$(counter stats/not_moved)" = 0 ] || [ "$(on "$from")" != "$(counter stats/not_moved)" ] ||
 		early=$((early + 1))
 	[ "$early" -lt 3 ] || break

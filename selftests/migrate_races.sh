@@ -4,11 +4,11 @@
 # zbm-test: release page_cache
 # zbm-long: rounds debug
 #
-# The seam between the host's moves and those by hand, on four processors: requests
+# The seam between mm's moves and those by hand, on four processors: requests
 # to `migrate` and changes of `mems` that move what is there, while the kernel
 # compacts all nodes, takes memory offline and, with the mover mapping, moves the pages
 # of a process that has them mapped. Nobody waits for ever, readers always see what
-# they should, and when all is over each page is where the last who moved it put it:
+# they should, and when all is over each page is where its last move put it:
 # the pool, the kernel and the counters agree.
 
 . "$(dirname "$0")/lib.sh"
@@ -32,7 +32,7 @@ ktap_set_plan 25
 
 blocks=$(($(stat -c %s "$SCRATCH/data") / 4096)) half=$(($(stat -c %s "$SCRATCH/data") / 8192))
 
-# ask FILE VALUE: what may come back is success, that another is at it, or that there
+# ask FILE VALUE: the answer may be success, that another is at it, or that there
 # is no room on the node that loses memory, or it has none.
 ask() {
 	local errno
@@ -106,7 +106,7 @@ else
 	ktap_test_skip "memory went offline meanwhile" "no memory can go offline"
 fi
 is "pages were moved by hand" "$user" -gt 100
-is "and by the host" $((all - user)) -gt 0
+is "and by mm" $((all - user)) -gt 0
 adds_up "moves between nodes are among all moves" "$(node_sum moved_out)" -le "$(counter stats/migrated)"
 ktap_test_result "the processes end" eval "[ -z '$mapped' ] || mapper_stop"
 adds_up "no pin is left" "$(pins)" -eq 0

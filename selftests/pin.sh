@@ -5,7 +5,7 @@
 # A mapped zpage is a pin: the page it lies in stays where it is through
 # compaction and through attempts to take its memory block offline, each refusal
 # is counted, and the contents are untouched, while pages without pins move past
-# it. Once unpinned it moves like any other. Pins nest; whatever would free or
+# it. Once unpinned it moves like any other. Pins nest; a request that would free or
 # replace a pinned zpage is refused and changes nothing.
 
 . "$(dirname "$0")/lib.sh"

@@ -4,9 +4,9 @@
 # zbm-long: rounds debug
 #
 # Everything at once, on all processors: readers compare, writers make holes and
-# fill them, pins come and go, the host compacts, memory goes offline and comes
-# back, and every file that tells of the pool is read in loops. Whatever a
-# reader sees is right at any time, the validator is never unhappy, counters
+# fill them, pins come and go, the kernel compacts, memory goes offline and comes
+# back, and every file that tells of the pool is read in loops. A reader sees the right bytes
+# at any time, the validator is never unhappy, counters
 # never go back, and at the end the contents are right and the figures add up.
 
 . "$(dirname "$0")/lib.sh"
@@ -41,7 +41,7 @@ pinner() {
 		echo "$((first + 10)) 5" >"$DEBUGFS/unpin"
 }
 # Fills its part of the file with other blocks, and puts back what was there.
-# What is in between is seen by nobody else.
+# Nobody else sees the blocks in between.
 writer() {
 	local first=$((half + RANDOM % (half - 70))) other=$((RANDOM % half))
 	dd if="$SCRATCH/data" of="$DATA" bs=4K skip="$other" seek="$first" count=64 conv=notrunc status=none &&

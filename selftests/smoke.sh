@@ -31,7 +31,7 @@ reload() {
 }
 ktap_test_result "loads and unloads 10 times" reload
 
-# What zswap does when asked for a pool type: request_module("zpool-NAME").
+# zswap asks for a pool type by request_module("zpool-NAME").
 if [ -w /sys/module/zswap/parameters/zpool ]; then
 	ktap_test_result "has the alias zpool-$MODULE" eval \
 		"modprobe --resolve-alias zpool-$MODULE | grep -qx $MODULE"

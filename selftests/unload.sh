@@ -4,10 +4,10 @@
 # zbm-long: debug
 #
 # The module goes at any time that nobody uses it, with data and pins in its own
-# pool, while the host compacts and takes memory offline; and not while a file
+# pool, while the kernel compacts and takes memory offline; and not while a file
 # of its is open, or zswap has a pool (that is zswap.sh's part). It leaves no
-# page, no file, no slab cache, no memory behind, and what it was loaded for
-# works again each time.
+# page, no file, no slab cache, no memory behind, and works
+# again each time.
 
 . "$(dirname "$0")/lib.sh"
 ktap_print_header
@@ -70,7 +70,7 @@ open_files() {
 store "$SCRATCH/data"
 ktap_test_result "an open file keeps it" open_files
 ktap_test_result "what is in its pool is still right" same_data "$SCRATCH/data"
-# A sysfs file does not: who reads it then is told so.
+# A sysfs file does not: a reader is told so.
 sysfs_file() {
 	local fd
 	exec {fd}<"$SYS/pages"
@@ -136,12 +136,12 @@ memory_is_back() {
 	settle
 	ktap_print_msg "free: $before KiB before, $(free_kb) KiB after; slab $slab, $(awk '/^Slab:/ { print $2 }' /proc/meminfo)"
 	# Less than the 8 or so MiB that each of a dozen rounds stores; there are
-	# always a few that the host has taken meanwhile. free_isolated.sh looks for
+	# always a few that the kernel has taken meanwhile. free_isolated.sh looks for
 	# single pages.
 	[ "$(free_kb)" -gt $((before - 4 * 1024)) ] || wrong_data
 }
 ktap_test_result "the memory is free again" wait_until 120 memory_is_back
-# What a module has for its start only is freed some time after.
+# Memory that a module has for its start only is freed some time after.
 no_more_areas() { [ "$(areas)" -le $((vmalloc + 3)) ] || wrong_data; }
 ktap_test_result "no more vmalloc areas" wait_until 60 no_more_areas
 left_nothing() {

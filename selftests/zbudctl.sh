@@ -4,7 +4,7 @@
 # zbm-mover: -
 # zbm-test: release
 #
-# The command zbudctl: what it shows is what sysfs says, what it is asked for happens,
+# The command zbudctl: it shows the figures of sysfs, it does what it is asked for,
 # and its exit statuses and its JSON tell a script what became of it: success, pages
 # that were not moved, each refusal of the kernel, no module.
 
@@ -21,7 +21,7 @@ scratch
 real_data "$SCRATCH/data" "$(pick 8 4)"
 ktap_set_plan 51
 
-# ctl STATUS NAME ARGUMENT...: run it; what it says is in $SCRATCH/{out,err}.
+# ctl STATUS NAME ARGUMENT...: run it; its output is in $SCRATCH/{out,err}.
 ctl() {
 	local expected=$1 name=$2 rc=0
 	shift 2

@@ -4,7 +4,7 @@
 # zbm-long: debug
 #
 # zswap finds zbud_movable by its name alone and loads it. A process is swapped
-# out into it, by memory pressure of its own making and by order, while the host
+# out into it, by memory pressure of its own making and by order, while the kernel
 # compacts and takes memory offline; it reads back what it wrote. zswap is
 # switched from it to zsmalloc and back at run time, under load: the old pool
 # goes when its last page is read, with its directory. As long as zswap has a
@@ -59,7 +59,7 @@ pool=$(pools)
 ktap_test_result "a process fills $hog_mib MiB" hog_start "$SCRATCH/data" "$hog_mib" "${bound[@]}"
 ktap_test_result "is swapped out" hog_do out
 is "into the pool" "$(stored)" -ge $((hog_mib * 256 * 9 / 10))
-# The host may swap out something between the reading of two figures.
+# The kernel may swap out something between the reading of two figures.
 zpage_for_each() { [ "$(counter zpages)" = "$(stored)" ] || wrong_data; }
 ktap_test_result "a zpage for each page stored" wait_until 10 zpage_for_each
 is "pages, and fewer than zpages" "$(($(counter pages) > 0 && $(counter pages) < $(counter zpages)))" = 1
@@ -125,7 +125,7 @@ is "the pool stays as long as there is something in it" "$(pools)" = "$pool"
 is "cannot be unloaded yet" "$(rmmod $MODULE 2>&1 | grep -o 'in use')" = "in use"
 ktap_test_result "the process reads all back from the old pool" hog_do read
 # A page that compaction had hold of when it was to go stays in the swap cache, and
-# its zpage in the pool, read or not; the host swaps out what it likes of others, too.
+# its zpage in the pool, read or not; the kernel swaps out what it likes of others, too.
 left=0
 emptied() {
 	wait_until 5 in_pools 0 && return

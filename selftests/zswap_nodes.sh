@@ -73,7 +73,7 @@ ktap_test_result "all pools are ok" all_ok
 # --- the node that it is on is unplugged ---
 
 ktap_test_result "mems 2" eval "echo 2 >$SYS/mems"
-# What was being stored on another node just when the knob was turned may be left.
+# A zpage stored on another node just when the knob was turned may be left.
 ktap_test_result "all of it is on node 2" eval "echo 'all 2' >$SYS/migrate"
 is "all of it is on node 2" "$(on 2)" -eq "$(counter pages)"
 ktap_test_result "zswap works on" live
@@ -95,7 +95,7 @@ offline_and_back() {
 moved=$(counter node2/moved_out)
 ktap_test_result "zswap works on while node 2 goes offline and comes back" live_while offline_and_back
 ktap_print_msg "$(($(counter node2/moved_out) - moved)) pages left node 2 for it"
-# What was swapped out while node 2 was all but gone went past the pool.
+# Pages swapped out while node 2 was all but gone went past the pool.
 ktap_test_result "zswap works on" live
 ask "all 2"
 pages=$(on 2) moved=$(counter node2/moved_out)

@@ -42,7 +42,7 @@ online_block() {
 }
 
 # hotplug_lock COMMAND...: COMMAND, where CONFIG_DEBUG_VM would have it under
-# a lock: the host's compaction holds memory offline off no more than it holds
+# a lock: compaction by hand holds memory offline off no more than it holds
 # compaction off, and meets struct pages that are no zone's any more (poisoned,
 # VM_BUG_ON(!zone_spans_pfn) in set_pfnblock_flags_mask, bad_range). Elsewhere the
 # two race, as on any machine.

@@ -14,7 +14,7 @@ real_data() {
 	local dir left=$(($2 << 20))
 	: >"$1"
 	for dir in /usr/bin /usr/lib; do
-		# Nobody minds that head has enough.
+		# head ends before the files do.
 		find "$dir" -xdev -type f -size +100k -print0 | sort -z |
 			xargs -0 cat 2>/dev/null | head -c "$left" >>"$1"
 		left=$((($2 << 20) - $(stat -c %s "$1")))
@@ -27,8 +27,8 @@ real_data() {
 store() { dd if="$1" of="$DATA" bs=1M status=none; }
 
 # store_scattered FILE [NODE]: the same, strewn over the memory of all nodes, or of that
-# one: between each two pieces there is memory that is free in the end. What compaction
-# is made for.
+# one: between each two pieces there is memory that is free in the end. Compaction is
+# made for that.
 store_scattered() {
 	local free place=(numactl --interleave=all)
 	free=$(awk '/^MemFree:/ { print $2 }' /proc/meminfo)

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# What a test needs of the machine and the kernel, and the sizes that it takes there. Sourced by lib.sh.
+# Needs of a test, of the machine and of the kernel, and the sizes that it takes there.
+# Sourced by lib.sh.
 
 need_root() { [ "$(id -u)" = 0 ] || ktap_exit_skip "must be root"; }
 

@@ -16,7 +16,7 @@ nodes() {
 node_free_kb() { awk '/MemFree:/ { print $4 }' "$NODE_SYS/node$1/meminfo"; }
 
 # occupy_node N KB: leave node N KB free memory, by a process that has the rest, until
-# vacate_node. Short of the watermarks: who fills a node to the brim is killed for it.
+# vacate_node. Above the watermarks: a process that fills a node to the brim is killed.
 occupy_node() {
 	local said
 	said=$(mktemp)

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# What the own pool tells of itself: its pages, its figures, its validator. Sourced by lib.sh.
+# The module's own pool, as it tells of itself: its pages, its figures, its validator.
+# Sourced by lib.sh.
 
 # pool_pages [N]: PFN and node of each page of the own pool [on node N].
 pool_pages() {

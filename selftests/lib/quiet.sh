@@ -6,7 +6,7 @@
 quiet_depth=0
 
 # quiet: until loud, the kernel's messages go to its log only, not to the
-# console: whoever takes memory offline is told of each page in the way.
+# console: memory offline tells of each page in the way.
 quiet() {
 	quiet_depth=$((quiet_depth + 1))
 	[ "$quiet_depth" = 1 ] || return 0
@@ -19,8 +19,8 @@ quiet() {
 	echo 1 >/proc/sys/kernel/printk
 }
 
-# loud [PATTERN]: the end of it. What was said meanwhile and was not to be expected is
-# said again, so that it is not missed. To be expected are the complaints about pages that
+# loud [PATTERN]: the end of it. Messages that came meanwhile and were not to be expected
+# are said again, so that they are not missed. To be expected are the complaints about pages that
 # stay, and lines that match PATTERN.
 loud() {
 	local line

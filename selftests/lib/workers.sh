@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# What runs in the background. Sourced by lib.sh.
+# Background processes. Sourced by lib.sh.
 
-# keep_on: whether what runs in the background is to go on.
+# keep_on: whether background processes are to go on.
 keep_on() { [ -e "$SCRATCH/run" ]; }
 
 # keep_compacting NODE: over and over, as long as keep_on.

@@ -39,7 +39,7 @@ zswap_stop() {
 	echo 1 >/sys/block/zram0/reset
 }
 
-# zswap_reread: what is swapped out is read, all of it, whosever it is, and nothing is
+# zswap_reread: all pages that are swapped out are read, whosever they are, and nothing is
 # left in the swap cache.
 zswap_reread() { swapoff /dev/zram0 && swapon /dev/zram0; }
 
