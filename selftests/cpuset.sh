@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # zbm-vm: --append cma=64M
 # zbm-test: release
-# zbm-guest: shared
 #
 # Steering mm: the cpuset of the process that asks for something decides where the
 # pages go that are moved for it, where the kernel gives the page allocator no set of

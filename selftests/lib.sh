@@ -14,11 +14,7 @@
 #	ktap_test_result "unloads" unload_module
 #	ktap_finished
 #
-# A test's header may say how it is to be run by scripts/test:
-#	# zbm-vm: ARGS		arguments for scripts/vm/boot (quoted as in a shell)
-#	# zbm-mover: NAME	it is about that mover, and sees to having it; -: any will do
-#	# zbm-debug: both	under the debug kernel, too, with each mover; in a long
-#				run these are the only ones there
+# A test's header says where and how scripts/test runs it: see scripts/runner/plan.py.
 #
 # Exit status, as in kselftest: 0 pass, 1 fail, 4 skip.
 

@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # zbm-vm: --append slub_debug=FZPU,kmalloc-*
-# zbm-mover: mapping
-# zbm-debug: both
+# zbm-mover: page_cache
+# zbm-test: page_cache
+# zbm-long: debug
 #
 # A load that fails is safe. Each allocation of the module's init fails once, while other
 # processes open the device and the files in debugfs as soon as there are any, keep them
@@ -16,7 +17,7 @@ need_root
 need_command python3 modinfo
 FAILSLAB=/sys/kernel/debug/failslab
 need_file /proc/self/fail-nth $FAILSLAB/require-start
-ZBM_MOVER=mapping
+ZBM_MOVER=page_cache
 load_module
 need_file "$DATA"
 unload_module

@@ -6,7 +6,7 @@
 #
 # The seam between mm's moves and those by hand, on four processors: requests
 # to `migrate` and changes of `mems` that move what is there, while the kernel
-# compacts all nodes, takes memory offline and, with the mover mapping, moves the pages
+# compacts all nodes, takes memory offline and, with the mover page_cache, moves the pages
 # of a process that has them mapped. Nobody waits for ever, readers always see what
 # they should, and when all is over each page is where its last move put it:
 # the pool, the kernel and the counters agree.
@@ -27,7 +27,7 @@ scratch
 real_data "$SCRATCH/data" "$(pick 8 3)"
 seconds=$(pick 20 40)
 ! is_long || seconds=$((seconds * 6))
-[ "$(mover)" = mapping ] && mapped=1 || mapped=''
+[ "$(mover)" = page_cache ] && mapped=1 || mapped=''
 ktap_set_plan 25
 
 blocks=$(($(stat -c %s "$SCRATCH/data") / 4096)) half=$(($(stat -c %s "$SCRATCH/data") / 8192))
@@ -69,7 +69,7 @@ writer() {
 		same_bytes -n $((half * 4096)) -i $((half * 4096)) "$SCRATCH/data" "$DATA"
 }
 shower() { pool_is_ok && cat "$SYS/verify" "$SYS"/node*/* "$SYS"/stats/* >/dev/null; }
-# With the mover mapping, a process that has the pages of the first half mapped, which
+# With the mover page_cache, a process that has the pages of the first half mapped, which
 # are there all the time, wants them elsewhere. A request takes them away from it.
 mapped_mover() {
 	[ -n "$mapped" ] || { sleep 0.5; return; }
@@ -80,7 +80,7 @@ ktap_test_result "stores data" dd if="$SCRATCH/data" of="$DATA" bs=4K count=$hal
 if [ -n "$mapped" ]; then
 	ktap_test_result "a process has the pool mapped" eval "mapper_start && mapper_do map"
 else
-	ktap_test_skip "a process has the pool mapped" "the mover is not mapping"
+	ktap_test_skip "a process has the pool mapped" "the mover is not page_cache"
 fi
 ktap_test_result "stores more" dd if="$SCRATCH/data" of="$DATA" bs=4K skip=$half seek=$half conv=notrunc status=none
 user_before=$(counter stats/user_moved) migrated=$(counter stats/migrated)

@@ -28,13 +28,13 @@ load_says() {
 absent() { ! module_loaded && [ ! -e "$SYS" ] && [ ! -e "$DEBUGFS" ] && [ ! -e "$DEVICE" ]; }
 last_words() { dmesg | grep "$MODULE: mover: " | tail -n 1 | sed 's/.*mover: //'; }
 
-for wrong in nonsense '' mappin mapping,movable_ops; do
+for wrong in nonsense '' page_cach page_cache,movable_ops; do
 	is "mover='$wrong'" "$(modprobe "$MODULE" "mover=$wrong" 2>&1 | grep -o 'Invalid argument')" = "Invalid argument"
 done
 ktap_test_result "nothing is left of these" absent
 
-is "mover=mapping" "$(load_says mapping)" = 0
-is "sysfs says so" "$(mover)" = mapping
+is "mover=page_cache" "$(load_says page_cache)" = 0
+is "sysfs says so" "$(mover)" = page_cache
 is "there is a device" "$(stat -c %F "$DEVICE")" = "character special file"
 ktap_test_result "unloads" unload_module
 ktap_test_result "nothing is left of it" absent
@@ -50,7 +50,7 @@ case $granted in
 *)
 	is "mover=movable_ops is refused" "$granted" = EBUSY
 	ktap_test_result "nothing is left of it" absent
-	expected=mapping
+	expected=page_cache
 	;;
 esac
 is "without a word" "$(load_says)" = 0

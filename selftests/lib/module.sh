@@ -22,7 +22,7 @@ load_module() {
 
 unload_module() { modprobe -r "$MODULE"; }
 
-# mover: which one is at work: movable_ops or mapping.
+# mover: which one is at work: movable_ops or page_cache.
 mover() { cat "$SYS/mover"; }
 
 # counter NAME: the number in the module's sysfs file NAME (as in stats/migrated).

@@ -40,7 +40,7 @@ pool_is_ok() {
 counters_add_up() { pool_is_ok && { python3 -IS "$TOOLS/add_up.py" || wrong_data; }; }
 
 # at_rest: no page of the own pool is moving, and none is left for the worker to give
-# back, which with the mover mapping are all that lost their last zpage.
+# back, which with the mover page_cache are all that lost their last zpage.
 at_rest() {
 	resting() { ! awk '{ print $6 }' "$POOL/pages" | grep -qE 'Empty|Moving'; }
 	wait_until 60 resting

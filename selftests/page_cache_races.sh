@@ -17,7 +17,7 @@ ktap_print_header
 need_root
 need_nodes 2
 need_command python3 numactl migratepages timeout
-ZBM_MOVER=mapping
+ZBM_MOVER=page_cache
 load_module
 need_file "$DATA"
 find_removable 1 online_movable || ktap_print_msg "no memory of node 1 can go offline"

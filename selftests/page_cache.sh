@@ -3,7 +3,7 @@
 # zbm-mover: page_cache
 # zbm-test: page_cache stock
 #
-# The pool as a mapping, with the mover mapping: /dev/zbud_movable, read-only, and
+# The pool as a mapping, with the mover page_cache: /dev/zbud_movable, read-only, and
 # every system call that moves a process's pages from node to node. Each time all
 # pages of the pool are then where they were asked to be, as the kernel and the
 # pool see it, with their contents as they were. Nothing that makes room in the
@@ -15,7 +15,7 @@ ktap_print_header
 need_root
 need_nodes 2
 need_command python3 numactl migratepages
-ZBM_MOVER=mapping
+ZBM_MOVER=page_cache
 load_module
 compact_alone
 need_file "$DATA"
@@ -23,7 +23,7 @@ scratch
 real_data "$SCRATCH/data" "$(pick 12 4)"
 ktap_set_plan 54
 
-is "the mover is mapping" "$(mover)" = mapping
+is "the mover is page_cache" "$(mover)" = page_cache
 is "the device is root's" "$(stat -c '%a %U %F' $DEVICE)" = "600 root character special file"
 ktap_test_result "stores data from node 0" on_node 0 dd if="$SCRATCH/data" of="$DATA" bs=1M status=none
 pages=$(counter pages)
