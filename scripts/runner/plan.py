@@ -114,7 +114,7 @@ def parse(name, text):
 
 
 def load(directory):
-    """All tests: the programs among selftests/*.sh; what they source is no program."""
+    """All tests: the programs among selftests/*.sh; the files that they source are none."""
     tests = []
     for entry in sorted(os.listdir(directory)):
         path = os.path.join(directory, entry)
