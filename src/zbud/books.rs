@@ -87,7 +87,7 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
         self.totals.stored_bytes
     }
 
-    /// What the pool has on each node; index = node id.
+    /// The books of each node; index = node id.
     pub fn nodes(&self) -> &[NodeBooks] {
         self.nodes.as_ref()
     }

@@ -85,7 +85,7 @@ impl Descriptor {
         Len::from_raw(self.len.of(buddy).load(Ordering::Relaxed))
     }
 
-    /// What the descriptor is doing. Under the pool lock.
+    /// The state of the descriptor. Under the pool lock.
     #[inline]
     pub fn state(&self) -> Option<State> {
         State::from_raw(self.state.load(Ordering::Relaxed))

@@ -23,7 +23,7 @@ pub struct Released {
     pub leaf: Option<u32>,
 }
 
-/// What became of the page of a freed zpage.
+/// The fate of the page of a freed zpage.
 #[must_use]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Freed {

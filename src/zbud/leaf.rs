@@ -2,9 +2,8 @@
 
 //! Leaves: pages full of descriptors.
 //!
-//! A leaf is to this pool what a page-table page is to virtual memory. It hands
-//! out its descriptors itself, so that a leaf without a descriptor in use can be
-//! released.
+//! A leaf hands out its descriptors itself, so that a leaf without a descriptor in
+//! use can be released.
 
 use super::descriptor::Descriptor;
 use super::id::DescId;

@@ -36,13 +36,13 @@ pub(super) struct Links {
     prev: AtomicU32,
 }
 
-/// What [`List::push`] needs: the first entry so far.
+/// Prepared for [`List::push`]: the first entry so far.
 #[must_use]
 pub(super) struct Push<'t> {
     first: Option<&'t Links>,
 }
 
-/// What [`List::remove`] needs: the neighbours of the entry.
+/// Prepared for [`List::remove`]: the neighbours of the entry.
 #[must_use]
 pub(super) struct Removal<'t> {
     next: Option<&'t Links>,

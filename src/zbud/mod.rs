@@ -5,18 +5,10 @@
 //! As in zbud, a *zbud page* is one page that holds at most two compressed pages
 //! (*zpages*): buddy [`Buddy::First`] is left-justified, buddy [`Buddy::Last`]
 //! right-justified, so that all free space of a page with one zpage is one piece.
-//! Unlike in zbud, a handle does not name an address:
-//!
-//! | virtual memory                | here                                           |
-//! | ----------------------------- | ---------------------------------------------- |
-//! | virtual address               | handle: names a [`Slot`]                       |
-//! | PTE                           | [`Slot`]: where the zpage is, its pins, FROZEN |
-//! | struct page, its reverse map  | [`Descriptor`]                                 |
-//! | page-table page               | [`Leaf`]: one page of descriptors              |
-//! | mapcount, GUP pins            | pins in the slot                               |
-//! | migration entry               | FROZEN: a caller that maps waits for the move  |
-//!
-//! The states of a descriptor are listed at [`State`], those of a slot at [`Slot`].
+//! Unlike in zbud, a handle names no address but a [`Slot`], which says where the
+//! zpage is. Documentation/internals.rst has the analogy with virtual memory, and a
+//! table of the files here; `layers.list` has their order. The states of a descriptor
+//! are listed at [`State`], those of a slot at [`Slot`].
 //!
 //! The core knows no kernel: pages are opaque [`PageAddr`]s, memory for descriptors
 //! comes from a [`Table`], and the owner of the [`Books`] serialises access to them
@@ -29,16 +21,6 @@
 //! except the pins of its slots. Two operations need no lock, but a caller that
 //! ensures that the zpage is not freed meanwhile: [`Descriptor::map`] and
 //! [`Slot::unpin`].
-//!
-//! # Files
-//!
-//! A file uses only files that come before it here:
-//!
-//! - `error`, `primitive` (`loom_atomics`), `state`, `chunk`, `id`, `node_set`, `remap`;
-//! - `list`, `slot`, `descriptor`, `leaf`, `table`: what a pool is made of;
-//! - `cursor`, `mapped`: to find descriptors and bytes;
-//! - `node_books`, `open_leaves`, `books`: what is where;
-//! - `pairing`, `freeing`, `moving`, `verify`: what is done with it.
 
 #![forbid(unsafe_code)]
 

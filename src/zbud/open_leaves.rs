@@ -13,17 +13,17 @@ use super::table::{LeafEntries, Table};
 /// The list of leaves that have a free descriptor. A full leaf is on no list.
 pub(super) struct OpenLeaves(List);
 
-/// What becomes of a leaf when a descriptor of it is released.
+/// The change to the list when a descriptor of a leaf is released.
 enum Change<'t> {
-    /// It had a free descriptor before, and is kept.
+    /// The leaf had a free descriptor before, and is kept.
     None,
-    /// It was full.
+    /// The leaf was full.
     Push(Push<'t>),
-    /// It is no longer needed.
+    /// The leaf is no longer needed.
     Remove(Removal<'t>),
 }
 
-/// What [`OpenLeaves::release`] needs.
+/// Prepared for [`OpenLeaves::release`].
 #[must_use]
 pub(super) struct Release<'t> {
     leaf: &'t Leaf,

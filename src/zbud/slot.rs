@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The slot word: to a zpage what a PTE is to a virtual page.
+//! The slot word, which says where a zpage is.
 
 use super::error::Error;
 use super::id::Place;

@@ -2,7 +2,7 @@
 
 //! The states of a descriptor, and the steps between them.
 
-/// What a descriptor is doing. Changes under the pool lock only, along these
+/// The state of a descriptor. It changes under the pool lock only, along these
 /// steps ([`State::may_become`]):
 ///
 /// | from               | to                 | by                                                    |
