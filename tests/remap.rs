@@ -69,7 +69,7 @@ fn sets_hold_what_was_put_in() {
     assert_eq!(nodes.intersection(&nodes), nodes);
 }
 
-/// What migrate_pages(2) and mm/mempolicy.c say about pages on `node`.
+/// Where pages on `node` go by migrate_pages(2) and mm/mempolicy.c.
 fn naive(from: &Nodes, to: &Nodes, node: u16) -> u16 {
     let Some(rank) = from.iter().position(|&other| other == node) else {
         return node;

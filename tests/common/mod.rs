@@ -4,7 +4,7 @@
 //!
 //! - [`table`]: leaves that can be removed, so that a use after that shows;
 //! - [`pages`]: pages with bytes, a node, references and a page lock;
-//! - [`pool`]: all of it together, used as the glue uses it;
+//! - [`pool`]: all of it together, used as the module uses it;
 //! - [`reference`]: what a pool must do, written down naively;
 //! - [`driver`]: actions done to both of them;
 //! - [`model`]: the same in small, over loom's types.
@@ -70,7 +70,7 @@ macro_rules! ensure {
     };
 }
 
-/// What was expected to be there.
+/// The value of an option that must have one.
 pub fn some<T>(option: Option<T>, what: &str) -> Result<T, Trouble> {
     option.ok_or_else(|| Trouble(format!("no {what}")))
 }

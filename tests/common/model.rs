@@ -110,7 +110,7 @@ impl Page {
         }
     }
 
-    /// What mm does with a page that leaves the pool.
+    /// mm's part when a page leaves the pool.
     fn release(&self) {
         for cell in &self.cells {
             cell.store(POISON);

@@ -85,7 +85,7 @@ impl Pages {
         Ok(())
     }
 
-    /// What the pool does with a page that it releases, under the page lock: the
+    /// The pool's part when it releases a page, under the page lock: the
     /// bytes may be anything now, the pool's reference goes.
     pub fn release(&mut self, addr: PageAddr) -> Result<(), Trouble> {
         let page = self.page(addr)?;

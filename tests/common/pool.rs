@@ -314,7 +314,7 @@ impl Pool {
         self.pages.put(dst)
     }
 
-    /// What all descriptors and counters say now.
+    /// The content of all descriptors and counters now.
     pub fn picture(&self) -> Picture {
         let descriptors = self
             .table
