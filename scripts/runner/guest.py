@@ -115,7 +115,7 @@ def boot(command, directory, limit):
                 guest.seconds[match[2]] = now - started
                 # Also after the last test, for shutting down
                 if not overdue:
-                    deadline = now + limit
+                    deadline = now + (limit if match[1] == "begin" else min(limit, 300))
         guest.status = 124 if process.wait() != 0 and overdue else process.returncode
     if guest.running:
         guest.seconds[guest.running] = time.monotonic() - started
@@ -155,10 +155,12 @@ class Guests:
             names = [run.test.name for run in left]
             # One that did not even begin is a failure of the first test.
             running = guest.running or (names[0] if not guest.seconds else "")
-            if running and running not in again and self.qemu_failed(guest, directory):
+            if running and running not in again and self.qemu_failed(guest, directory) and self.clean(directory):
                 again.add(running)
                 self.say(f"{running}: qemu failed an assertion of its own: once more")
                 running = ""
+            # A guest that has not gone down by itself is the fault of its last test.
+            last = "" if guest.running else next(reversed(guest.ended), "")
             output = split(judge.lines_of(f"{directory}/output.log"))
             console = split(judge.lines_of(f"{directory}/console.log"))
             for run in list(left):
@@ -166,6 +168,8 @@ class Guests:
                 if name in guest.ended or name == running:
                     left.remove(run)
                     status = guest.ended.get(name, guest.status or 125)
+                    if name == last and guest.status and not self.qemu_failed(guest, directory):
+                        status = guest.status
                     seconds = guest.seconds.get(name, guest.total)
                     self.tell(run, self.judge(run, status, output, console, directory, seconds))
         return overhead
@@ -175,6 +179,13 @@ class Guests:
         return guest.status == 125 and any(
             re.match(r"qemu-system.*: Assertion ", line) for line in judge.lines_of(f"{directory}/boot.log")
         )
+
+    @staticmethod
+    def clean(directory):
+        """Whether nothing has failed yet, in any of the guest's tests."""
+        said = judge.lines_of(f"{directory}/output.log")
+        failed = any(line.startswith(("not ok", "Bail out!")) for line in said)
+        return not failed and not judge.splats(f"{directory}/console.log")
 
     def judge(self, run, status, output, console, directory, seconds):
         name = run.test.name

@@ -74,7 +74,9 @@ def libtest(path):
 def splats(path):
     """Lines of a console that tell of a kernel gone wrong."""
     done = subprocess.run([f"{TOP}/scripts/vm/splats", path], stdout=subprocess.PIPE, text=True, errors="replace")
-    return done.stdout.splitlines() if done.returncode else []
+    if not done.returncode:
+        return []
+    return done.stdout.splitlines() or [f"splats: exit status {done.returncode}"]
 
 
 def guest_test(output, console, status, limit):

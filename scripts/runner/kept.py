@@ -13,7 +13,7 @@ from .plan import TOP
 
 # Everything that can change a verdict: the module, zbudctl, the tests, the machine, the judges.
 SOURCES = ["Kbuild", "src", "drivers", "tools", "Cargo.toml", "selftests", "scripts/vm", "scripts/runner",
-           "scripts/test", "scripts/build-module", "scripts/build-zbudctl"]  # fmt: skip
+           "scripts/test", "scripts/build-module", "scripts/build-zbudctl", "scripts/lib.sh", "scripts/packages"]  # fmt: skip
 
 
 def digest_of(top, sources):
@@ -33,7 +33,8 @@ def digest_of(top, sources):
 class Kept:
     def __init__(self, directory, fresh=False, top=TOP, sources=None):
         self.directory, self.fresh = directory, fresh
-        self.content = digest_of(top, sources or SOURCES)
+        self.top, self.sources = top, sources or SOURCES
+        self.content = digest_of(self.top, self.sources)
         os.makedirs(directory, exist_ok=True)
 
     def path(self, run, kernel, rounds):
@@ -54,9 +55,12 @@ class Kept:
             return None
 
     def store(self, run, kernel, rounds, outcome):
-        if outcome.failed or not outcome.count("pass"):
-            return
         path = self.path(run, kernel, rounds)
+        if outcome.failed and os.path.exists(path):
+            os.remove(path)
+        # Nor if the sources have changed under the run
+        if outcome.failed or not outcome.count("pass") or digest_of(self.top, self.sources) != self.content:
+            return
         kept = {
             "name": run.name,
             "when": time.strftime("%Y-%m-%d %H:%M"),

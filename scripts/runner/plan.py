@@ -95,6 +95,8 @@ def parse(name, text):
         if not line.startswith("#"):
             break
         match = re.match(r"# (zbm-[a-z]+): *(.*)", line)
+        if not match and re.match(r"#\W*zbm[-_ ]?(vm|mover|test|long|guest)\b", line, re.IGNORECASE):
+            raise ValueError(f"selftests/{name}.sh: what is '{line}'? See scripts/runner/plan.py")
         if not match:
             continue
         key, words = match[1], shlex.split(match[2])
@@ -118,7 +120,9 @@ def load(directory):
     tests = []
     for entry in sorted(os.listdir(directory)):
         path = os.path.join(directory, entry)
-        if entry.endswith(".sh") and entry != "lib.sh" and os.access(path, os.X_OK):
+        if entry.endswith(".sh") and entry != "lib.sh":
+            if not os.access(path, os.X_OK):
+                raise ValueError(f"selftests/{entry} is not executable")
             with open(path, encoding="utf-8") as file:
                 tests.append(parse(entry[:-3], file.read()))
     return tests

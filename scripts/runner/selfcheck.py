@@ -49,7 +49,8 @@ def headers_are_read():
 
 @check
 def a_header_that_nobody_knows_is_an_error():
-    for text in ("# zbm-tset: release\n", "# zbm-test: relaese\n", "# zbm-mover: mapping\n", "# zbm-long: both\n"):
+    for text in ("# zbm-tset: release\n", "# zbm-test: relaese\n", "# zbm-mover: mapping\n", "# zbm-long: both\n",
+                 "# zbm-vm --nodes 4\n", "#zbm-vm: --nodes 4\n", "# zbm_vm: --nodes 4\n"):
         try:
             sample("t", text)
         except ValueError:
@@ -132,11 +133,16 @@ for name; do
 	qemu) [ -e "$(dirname "$0")/qemu-has-failed" ] || { touch "$(dirname "$0")/qemu-has-failed"
 		echo 'qemu-system-x86_64: memory.c:1: f: Assertion `x` failed.' >&2; exit 125; }
 		echo 'ok 2 second' ;;
+	qemuwrong) echo 'not ok 2 something # wrong-data'
+		[ -e "$(dirname "$0")/qemu-has-failed" ] || { touch "$(dirname "$0")/qemu-has-failed"
+		echo 'qemu-system-x86_64: memory.c:1: f: Assertion `x` failed.' >&2; exit 125; } ;;
+	sinks) echo 'ok 2 second' ;;
 	hangs) exec sleep 60 ;;
 	late) rc=124 ;;
 	esac
 	printf '\nzbm-test: end %s %d\n' "$name" $rc; say "zbm-test: end $name $rc"
 	[ $rc = 0 ] || break
+	[ "$name" != sinks ] || exit 125
 done
 exit 0
 """
@@ -206,6 +212,18 @@ def an_assertion_of_qemu_is_no_verdict_the_first_time():
 
 
 @check
+def an_assertion_of_qemu_hides_no_wrong_data():
+    told, boots = in_guests("qemuwrong")
+    same((verdict(told["qemuwrong"]), len(boots)), ("fail for good", 1))
+
+
+@check
+def a_guest_that_dies_after_its_last_test_fails_that():
+    told, boots = in_guests("good1", "sinks")
+    same([verdict(told["good1"]), verdict(told["sinks"]), len(boots)], ["pass", "fail for good", 1])
+
+
+@check
 def failures_that_may_be_tried_again():
     told, boots = in_guests("bad", "late", "wrong", "contents")
     same({name: verdict(told[name]) for name in told}, {"bad": "fail", "late": "fail", "wrong": "fail for good", "contents": "fail for good"})
@@ -265,6 +283,12 @@ def a_second_run_that_passes_counts_and_is_called_unsteady():
 def a_second_run_that_fails_counts_once():
     good, lines, alone = tried(True, a=[GOOD], b=[BAD, BAD])
     same((good, alone, lines[-1]), (False, [2, 1], "1 passed, 1 failed"))
+
+
+@check
+def a_second_run_that_skips_is_no_pass():
+    good, lines, _ = tried(True, a=[GOOD], b=[BAD, ("skip", False)])
+    same((good, lines[-1]), (False, "1 passed, 1 failed"))
 
 
 @check
@@ -354,6 +378,14 @@ def verdicts_are_kept_by_content():
         same(kept().load(run, "/k/kernel-1", False), None)
         put("one")
         assert kept().load(run, "/k/kernel-1", False)
+        # A later failure ends it, and so does a change of the sources under the run.
+        kept().store(run, "/k/kernel-1", False, outcome_of("a", "fail"))
+        same(kept().load(run, "/k/kernel-1", False), None)
+        before = kept()
+        put("two")
+        before.store(run, "/k/kernel-1", False, outcome_of("a", "pass"))
+        put("one")
+        same(kept().load(run, "/k/kernel-1", False), None)
 
 
 def main():

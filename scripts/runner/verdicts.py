@@ -2,7 +2,7 @@
 """Decides about the outcome of a guest's test: whether it counts, is kept for the next
 run, or the test runs once more."""
 
-from .judge import Outcome
+from .judge import Outcome, Result
 
 
 class Verdicts:
@@ -11,20 +11,21 @@ class Verdicts:
 
     def __init__(self, report, kept=None, twice=False):
         self.report, self.kept, self.twice = report, kept, twice
-        self.again = []
+        self.again, self.skips = [], {}
 
     def take(self, where, run, outcome):
         """where: the Guests that have run it."""
         outcome.group = f"tests under {run.kernel}"
+        if self.kept:
+            self.kept.store(run, where.kernel, where.rounds, outcome)
         if self.twice and outcome.failed and not outcome.final:
             outcome.details.append("no splat, no wrong data: runs once more at the end, alone")
             self.again.append((where, run))
+            self.skips[run.name] = outcome.count("skip")
             self.report.add(outcome, counted=False)
             self.report.span(outcome.group, f"{run.name}, first run", outcome.seconds)
             return
         self.report.add(outcome)
-        if self.kept:
-            self.kept.store(run, where.kernel, where.rounds, outcome)
 
     def was_kept(self, where, run):
         """Whether the test has passed before with the same content; reports it."""
@@ -45,6 +46,9 @@ class Verdicts:
     def second(self, run, outcome):
         outcome.group = f"tests under {run.kernel}"
         outcome.name += ", second run"
+        # A result that was skipped this time has not passed.
+        if not outcome.failed and (outcome.count("skip") > self.skips[run.name] or not outcome.count("pass")):
+            outcome.results.append(Result("fail", "skipped in the second run"))
         self.report.add(outcome)
         if not outcome.failed:
             self.report.unsteady.append(run.name)
