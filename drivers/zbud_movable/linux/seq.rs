@@ -33,19 +33,21 @@ const fn fops<T>(open: Open, release: Open) -> Fops<T> {
 /// A seq_file that is being shown during `'a`.
 pub(crate) struct Seq<'a>(*mut bindings::seq_file, PhantomData<&'a mut ()>);
 
-impl Seq<'_> {
-    /// # Safety
-    ///
-    /// `file` is the argument of an operation that is running as long as the result lives.
-    pub(crate) unsafe fn new(file: *mut bindings::seq_file) -> Self {
-        Self(file, PhantomData)
-    }
+/// The `T` that is shown, and where to.
+///
+/// # Safety
+///
+/// The private data of `file` is a `T` that is there for `'a`, in which one of the
+/// operations of `file` is running.
+pub(crate) unsafe fn shown<'a, T>(file: *mut bindings::seq_file) -> (&'a T, Seq<'a>) {
+    // SAFETY: By the safety requirements.
+    unsafe { (&*(*file).private.cast::<T>(), Seq(file, PhantomData)) }
 }
 
 impl fmt::Write for Seq<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         // A full buffer is not an error: seq_file makes a larger one and shows again.
-        // SAFETY: Valid by `new`; the text is readable for its length.
+        // SAFETY: Valid by `shown`; the text is readable for its length.
         unsafe { bindings::seq_write(self.0, text.as_ptr().cast(), text.len()) };
         Ok(())
     }

@@ -195,9 +195,6 @@ unsafe impl Mover<Pool> for MovableOps {
         src: LockedPage,
         dst: NewPage,
     ) -> Result {
-        if src.page().is_poisoned() {
-            return Err(EIO);
-        }
         // SAFETY: The page lock is held.
         if unsafe { bindings::zbm_page_isolated(src.page().as_ptr()) } {
             return Err(EBUSY);

@@ -227,9 +227,6 @@ unsafe impl Mover<Pool> for PageCache {
         src: LockedPage,
         dst: NewPage,
     ) -> Result {
-        if src.page().is_poisoned() {
-            return Err(EIO);
-        }
         // Not for a page that would stay anyway.
         pool.check_move(id, src.lock())?;
         let dst = dst.lock();

@@ -5,7 +5,7 @@
 use super::pages;
 use crate::linux::bindings;
 use crate::linux::debugfs::{behind, Entry, Fops};
-use crate::linux::seq::{self, Seq};
+use crate::linux::seq;
 use crate::pool::pool::Pool;
 use core::fmt::Write;
 use kernel::error::from_result;
@@ -56,7 +56,8 @@ impl Tree {
     }
 }
 
-/// The pool behind a file, as `single_open` keeps it.
+/// The pool behind a file, as `single_open` keeps it; debugfs keeps the file, and so the
+/// pool, while its operations run.
 ///
 /// # Safety
 ///
@@ -65,17 +66,6 @@ unsafe fn private(inode: *mut bindings::inode) -> *mut c_void {
     // SAFETY: By the safety requirements.
     let pool: &Pool = unsafe { behind(inode) };
     core::ptr::from_ref(pool).cast_mut().cast()
-}
-
-/// The pool that is shown.
-///
-/// # Safety
-///
-/// `file` is being shown, and was opened with what [`private`] gave.
-unsafe fn shown<'a>(file: *mut bindings::seq_file) -> (&'a Pool, Seq<'a>) {
-    // SAFETY: By the safety requirements; the pool stays while the file's
-    // operations run.
-    unsafe { (&*(*file).private.cast::<Pool>(), Seq::new(file)) }
 }
 
 /// # Safety
@@ -91,7 +81,7 @@ unsafe extern "C" fn open_summary(inode: *mut bindings::inode, file: *mut bindin
 /// Called by debugfs and seq_file only, for a file of ours.
 unsafe extern "C" fn show_summary(file: *mut bindings::seq_file, _: *mut c_void) -> c_int {
     // SAFETY: Opened by `open_summary`.
-    let (pool, mut out) = unsafe { shown(file) };
+    let (pool, mut out) = unsafe { seq::shown::<Pool>(file) };
     let (nodes, pages, bytes) =
         pool.with_books(|books| (books.nodes().len(), books.pages(), books.stored_bytes()));
     // One node at a time: nothing is formatted under the pool lock.
@@ -132,7 +122,7 @@ unsafe extern "C" fn open_verify(inode: *mut bindings::inode, file: *mut binding
 /// Called by debugfs and seq_file only, for a file of ours.
 unsafe extern "C" fn show_verify(file: *mut bindings::seq_file, _: *mut c_void) -> c_int {
     // SAFETY: Opened by `open_verify`.
-    let (pool, mut out) = unsafe { shown(file) };
+    let (pool, mut out) = unsafe { seq::shown::<Pool>(file) };
     let written = match pool.verify() {
         Ok(()) => writeln!(out, "ok"),
         Err(violation) => writeln!(out, "violated: {violation:?}"),

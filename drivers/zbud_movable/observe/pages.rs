@@ -25,17 +25,6 @@ static PAGES: bindings::seq_operations = bindings::seq_operations {
     show: Some(show_pages),
 };
 
-/// The pool that is shown.
-///
-/// # Safety
-///
-/// `file` was opened by [`open_pages`], and one of its operations is running.
-unsafe fn shown<'a>(file: *mut bindings::seq_file) -> (&'a Pool, Seq<'a>) {
-    // SAFETY: By the safety requirements; the pool stays while the file's
-    // operations run.
-    unsafe { (&*(*file).private.cast::<Pool>(), Seq::new(file)) }
-}
-
 /// # Safety
 ///
 /// Called by debugfs and seq_file only, for a file of ours.
@@ -68,7 +57,7 @@ fn position(pool: &Pool, pos: i64) -> *mut c_void {
 /// Called by debugfs and seq_file only, for a file of ours.
 unsafe extern "C" fn start_pages(file: *mut bindings::seq_file, pos: *mut i64) -> *mut c_void {
     // SAFETY: Opened by `open_pages`; seq_file gives a valid position.
-    unsafe { position(shown(file).0, *pos) }
+    unsafe { position(seq::shown(file).0, *pos) }
 }
 
 /// # Safety
@@ -83,7 +72,7 @@ unsafe extern "C" fn next_pages(
     // SAFETY: As above.
     unsafe {
         *pos = (*pos).saturating_add(1);
-        position(shown(file).0, *pos)
+        position(seq::shown(file).0, *pos)
     }
 }
 
@@ -97,7 +86,7 @@ unsafe extern "C" fn stop_pages(_: *mut bindings::seq_file, _: *mut c_void) {}
 /// Called by debugfs and seq_file only, for a file of ours.
 unsafe extern "C" fn show_pages(file: *mut bindings::seq_file, at: *mut c_void) -> c_int {
     // SAFETY: Opened by `open_pages`.
-    let (pool, mut out) = unsafe { shown(file) };
+    let (pool, mut out) = unsafe { seq::shown::<Pool>(file) };
     let Some(leaf) = (at as usize).checked_sub(2) else {
         let heading = writeln!(out, "pfn nid first last pins state");
         return from_result(|| heading.map(|()| 0).map_err(|_| EIO));

@@ -422,13 +422,16 @@ impl Pool {
     ///
     /// # Errors
     ///
-    /// Those of [`Mover::relocate`].
+    /// Those of [`Mover::relocate`]; `EIO` when the memory of `src` is broken.
     pub(crate) fn relocate(
         this: ArcBorrow<'_, Self>,
         id: DescId,
         src: LockedPage,
         dst: NewPage,
     ) -> Result {
+        if src.page().is_poisoned() {
+            return Err(EIO);
+        }
         this.mover().relocate(this, id, src, dst)
     }
 

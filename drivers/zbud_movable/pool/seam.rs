@@ -99,8 +99,7 @@ pub(crate) unsafe trait Mover<Owner>: Send + Sync {
     ///
     /// # Errors
     ///
-    /// Those of `Pool::move_page`; `EBUSY` when mm is about to move the page, `EIO` when
-    /// its memory is broken.
+    /// Those of `Pool::move_page`; `EBUSY` when mm is about to move the page.
     fn relocate(
         &self,
         owner: ArcBorrow<'_, Owner>,
