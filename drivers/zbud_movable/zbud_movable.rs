@@ -5,7 +5,8 @@
 //! The core is in `src/zbud/` and knows no kernel; this crate connects it to Linux.
 //! Modules use those below them only (`layers.list`, checked by `make lint`):
 //!
-//! - [`front`][]: users that store: zswap, and a file in debugfs;
+//! - [`front`][]: users that store: zswap;
+//! - [`disk`][]: the pool as a disk;
 //! - [`control`][]: sysfs, requests, memory hotplug, processes that map pages;
 //! - [`observe`][]: debugfs;
 //! - [`mover`][]: how mm learns of pool pages and moves them, in one of two ways;
@@ -20,6 +21,7 @@
 pub(crate) mod zbud;
 
 mod control;
+mod disk;
 mod front;
 mod linux;
 mod mover;
@@ -32,7 +34,7 @@ use kernel::sync::Arc;
 module! {
     type: ZbudMovable,
     name: "zbud_movable",
-    description: "Buddy allocator for compressed pages that can be moved",
+    description: "Buddy allocator for compressed pages that can be moved, and disks on it",
     license: "GPL v2",
     alias: ["zpool-zbud_movable"],
 }
@@ -40,7 +42,7 @@ module! {
 /// The loaded module. Fields are dropped in order: the ways in first, then the things
 /// that they use.
 struct ZbudMovable {
-    _data: Option<front::data_file::Files>,
+    _disks: disk::disks::Disks,
     #[cfg(CONFIG_ZPOOL)]
     _zpool: front::zpool::Registered,
     _device: Option<control::device::Registered>,
@@ -68,6 +70,10 @@ impl kernel::Module for ZbudMovable {
         pools.refresh_mems();
         let sysfs = control::sysfs::Tree::new(pools.clone())?;
         let tree = Arc::new(observe::debugfs::Tree::new(), GFP_KERNEL)?;
+        let disks = disk::disks::Disks::new(disk::disk::Context {
+            pools: pools.clone(),
+            tree: tree.clone(),
+        })?;
         let device = page_cache
             .map(|page_cache| control::device::Device::new(page_cache, pools.clone()))
             .transpose()?;
@@ -84,12 +90,10 @@ impl kernel::Module for ZbudMovable {
         // SAFETY: Nothing fails after it.
         #[cfg(CONFIG_ZPOOL)]
         let zpool = unsafe { zpool.register() };
-        // zswap can do without it, and so can a kernel without lz4.
-        let data = front::data_file::Files::new(&pools, &tree)
-            .inspect_err(|error| pr_warn!("no data file in debugfs: {error:?}\n"))
-            .ok();
+        // SAFETY: As above.
+        unsafe { disks.open() };
         Ok(Self {
-            _data: data,
+            _disks: disks,
             #[cfg(CONFIG_ZPOOL)]
             _zpool: zpool,
             _device: device,

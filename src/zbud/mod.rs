@@ -24,6 +24,7 @@
 
 #![forbid(unsafe_code)]
 
+mod block;
 mod books;
 mod chunk;
 mod cursor;
@@ -50,6 +51,7 @@ mod state;
 mod table;
 mod verify;
 
+pub use block::{Block, BlockState, BlockValue, Content, Locked, Unlocked};
 pub use books::Books;
 pub use chunk::{Buddy, Extent, Len, CHUNK_SHIFT, CHUNK_SIZE, NCHUNKS, PAGE_SHIFT, PAGE_SIZE};
 pub use cursor::Cursor;

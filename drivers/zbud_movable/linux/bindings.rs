@@ -38,13 +38,19 @@ macro_rules! empty {
 empty!(
     address_space_operations,
     attribute,
+    attribute_group,
+    block_device_operations,
+    bvec_iter,
+    class,
+    class_attribute,
     file_operations,
     file_system_type,
     kobj_type,
     kobject,
     miscdevice,
     notifier_block,
-    vm_operations_struct
+    vm_operations_struct,
+    zbm_segment
 );
 #[cfg(CONFIG_ZPOOL)]
 empty!(zpool_driver);

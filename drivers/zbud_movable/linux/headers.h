@@ -3,12 +3,15 @@
  * The input of bindgen, which makes bindings_generated.rs; bindings.list says
  * which parts are used.
  */
+#include <linux/blkdev.h>
 #include <linux/debugfs.h>
+#include <linux/device.h>
 #include <linux/err.h>
 #include <linux/fs.h>
 #include <linux/gfp.h>
 #include <linux/kobject.h>
 #include <linux/lz4.h>
+#include <linux/lzo.h>
 #include <linux/memory.h>
 #include <linux/migrate.h>
 #include <linux/miscdevice.h>
@@ -19,6 +22,7 @@
 #include <linux/seq_file.h>
 #include <linux/sysfs.h>
 #include <linux/workqueue.h>
+#include <linux/zstd.h>
 #ifdef CONFIG_ZPOOL
 #include <linux/zpool.h>
 #endif
@@ -40,6 +44,12 @@ const gfp_t ZBM_GFP_PAGE = (GFP_HIGHUSER_MOVABLE & ~__GFP_HARDWALL) |
  */
 const gfp_t ZBM_GFP_THIS_NODE = (GFP_HIGHUSER_MOVABLE & ~__GFP_HARDWALL) |
 				__GFP_THISNODE | __GFP_NORETRY | __GFP_NOWARN;
+/*
+ * For what a disk is to store. Swap-out stores, so this starts no I/O; and a store that
+ * finds no memory fails, as nobody is to be killed for it.
+ */
+const gfp_t ZBM_GFP_DISK = GFP_NOIO | __GFP_HIGHMEM | __GFP_MOVABLE | __GFP_RETRY_MAYFAIL |
+			   __GFP_NOWARN;
 /* Allowed for pages that can move, never for a table. */
 const gfp_t ZBM_GFP_ZONE_BITS = __GFP_HIGHMEM | __GFP_MOVABLE;
 const gfp_t ZBM_GFP_ZERO = __GFP_ZERO;
@@ -49,10 +59,13 @@ const unsigned long ZBM_PAGE_SIZE = PAGE_SIZE;
 const unsigned long ZBM_MEM_ONLINE = MEM_ONLINE;
 const unsigned long ZBM_MEM_OFFLINE = MEM_OFFLINE;
 const unsigned int ZBM_MAX_NUMNODES = MAX_NUMNODES;
-const unsigned int ZBM_O_TRUNC = O_TRUNC;
 const unsigned int ZBM_FMODE_WRITE = (__force unsigned int)FMODE_WRITE;
 const int ZBM_MISC_DYNAMIC_MINOR = MISC_DYNAMIC_MINOR;
 const vm_fault_t ZBM_VM_FAULT_SIGBUS = VM_FAULT_SIGBUS;
 const vm_fault_t ZBM_VM_FAULT_LOCKED = VM_FAULT_LOCKED;
 const unsigned int ZBM_LZ4_MEM_COMPRESS = LZ4_MEM_COMPRESS;
-const unsigned int ZBM_O_APPEND = O_APPEND;
+const unsigned int ZBM_LZO_MEM_COMPRESS = LZO1X_1_MEM_COMPRESS;
+const unsigned int ZBM_REQ_OP_READ = (__force unsigned int)REQ_OP_READ;
+const unsigned int ZBM_REQ_OP_WRITE = (__force unsigned int)REQ_OP_WRITE;
+const unsigned int ZBM_REQ_OP_DISCARD = (__force unsigned int)REQ_OP_DISCARD;
+const unsigned int ZBM_REQ_OP_WRITE_ZEROES = (__force unsigned int)REQ_OP_WRITE_ZEROES;

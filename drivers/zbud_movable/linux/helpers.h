@@ -7,6 +7,7 @@
 #ifndef ZBM_HELPERS_H
 #define ZBM_HELPERS_H
 
+#include <linux/blkdev.h>
 #include <linux/debugfs.h>
 #include <linux/fs.h>
 #include <linux/memory.h>
@@ -22,6 +23,9 @@ struct page *zbm_alloc_page_from(gfp_t gfp, int nid, const nodemask_t *nodes);
 /* A zeroed page of kernel memory; NULL if there is none. */
 void *zbm_alloc_table_page(gfp_t gfp);
 void zbm_free_table_page(void *addr);
+/* Zeroed memory, contiguous for the CPU only; NULL if there is none. Sleeps. */
+void *zbm_vzalloc(size_t bytes);
+void zbm_vfree(void *addr);
 void *zbm_page_address(const struct page *page);
 struct page *zbm_virt_to_page(const void *addr);
 int zbm_page_to_nid(const struct page *page);
@@ -100,6 +104,10 @@ int zbm_register_memory_notifier(struct notifier_block *nb);
 void zbm_unregister_memory_notifier(struct notifier_block *nb);
 
 /* task.c */
+unsigned int zbm_num_online_cpus(void);
+unsigned int zbm_smp_processor_id(void);
+/* Whether the task may not wait for others to free memory, as it does that itself. */
+bool zbm_task_is_reclaiming(void);
 void zbm_preempt_disable(void);
 void zbm_preempt_enable(void);
 void zbm_cond_resched(void);
@@ -110,11 +118,66 @@ struct workqueue_struct *zbm_alloc_workqueue(const char *name, unsigned int flag
 void zbm_flush_workqueue(struct workqueue_struct *wq);
 
 /* module.c */
-/* The module parameter. */
+/* The module's parameters. */
 const char *zbm_param_mover(void);
+unsigned int zbm_param_num_devices(void);
 /* Numbers for leaves, over all pools: below @end, or a negative errno. */
 int zbm_leaf_number_get(unsigned int end, gfp_t gfp);
 void zbm_leaf_number_put(unsigned int number);
+
+/* disk.c */
+/* struct device_attribute, of which some kernels have a union in place of each callback. */
+struct zbm_device_attribute {
+	struct attribute attr;
+	ssize_t (*show)(struct device *dev, struct device_attribute *attr, char *buf);
+	ssize_t (*store)(struct device *dev, struct device_attribute *attr, const char *buf,
+			 size_t count);
+};
+
+void zbm_attribute_group_set(struct attribute_group *group, struct attribute **attrs);
+/* A part of a block of a disk, in memory. */
+struct zbm_segment {
+	struct page *page;
+	unsigned int offset;
+	unsigned int len;
+	/* Where on the disk, in bytes. */
+	u64 start;
+};
+
+/*
+ * "zbud<minor>", with blocks of a page, not added yet; I/O to it is synchronous. An
+ * error pointer if there is no memory.
+ */
+struct gendisk *zbm_disk_alloc(const struct block_device_operations *ops, int major, int minor,
+			       void *data);
+int zbm_disk_add(struct gendisk *disk, const struct attribute_group **groups);
+struct kobject *zbm_disk_kobj(struct gendisk *disk);
+/* The data given to zbm_disk_alloc. */
+void *zbm_disk_data(const struct gendisk *disk);
+void *zbm_disk_data_of_dev(struct device *dev);
+void *zbm_disk_data_of_bdev(const struct block_device *bdev);
+/* The lock under which disks are opened and closed. */
+void zbm_disk_lock_open(struct gendisk *disk);
+void zbm_disk_unlock_open(struct gendisk *disk);
+unsigned int zbm_disk_openers(const struct gendisk *disk);
+void zbm_disk_sync(struct gendisk *disk);
+/* Sets the capacity. */
+void zbm_disk_set_pages(struct gendisk *disk, u64 pages);
+/* A major number, or a negative errno. */
+int zbm_register_blkdev(const char *name);
+void *zbm_bio_disk_data(const struct bio *bio);
+unsigned int zbm_bio_op(const struct bio *bio);
+/* In bytes. */
+u64 zbm_bio_start(const struct bio *bio);
+unsigned int zbm_bio_bytes(const struct bio *bio);
+/* The iterator at the beginning of @bio. */
+void zbm_bio_iter(const struct bio *bio, struct bvec_iter *iter);
+/* The next part of @bio that lies in one page and in one block; false at the end. */
+bool zbm_bio_next(const struct bio *bio, struct bvec_iter *iter, struct zbm_segment *segment);
+u64 zbm_bio_start_io_acct(struct bio *bio);
+/* Ends @bio and its accounting; @err is 0 or a negative errno. */
+void zbm_bio_end(struct bio *bio, u64 began, int err);
+void zbm_flush_dcache_page(struct page *page);
 
 /* file.c */
 struct dentry *zbm_debugfs_create_file(const char *name, umode_t mode,

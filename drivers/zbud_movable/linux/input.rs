@@ -63,3 +63,23 @@ pub(crate) fn number(word: &str) -> Result<u64> {
     }
     word.parse().map_err(|_| ERANGE)
 }
+
+/// A size in bytes: a decimal number, or one with a suffix K, M, G, T or P, of either case.
+///
+/// # Errors
+///
+/// `EINVAL` for anything else, and for 2^64 bytes and more.
+pub(crate) fn size(word: &str) -> Result<u64> {
+    let digits = word.trim_end_matches(|c: char| !c.is_ascii_digit());
+    let shift = match word.get(digits.len()..) {
+        Some("") => 0,
+        Some("K" | "k") => 10,
+        Some("M" | "m") => 20,
+        Some("G" | "g") => 30,
+        Some("T" | "t") => 40,
+        Some("P" | "p") => 50,
+        _ => return Err(EINVAL),
+    };
+    let number = number(digits).map_err(|_| EINVAL)?;
+    number.checked_mul(1 << shift).ok_or(EINVAL)
+}

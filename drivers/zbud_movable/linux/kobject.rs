@@ -113,14 +113,10 @@ impl<D: Directory> Object<D> {
     ) -> isize {
         // SAFETY: Kobject and attribute are the first fields of an `Object` and an
         // `Attribute`, by `Dir::new`; sysfs keeps both while it is here. `buf` is valid.
-        let (directory, file, value) = unsafe {
-            (
-                &(*kobj.cast::<Self>()).directory,
-                &(*attr.cast::<Attribute<D::File>>()).file,
-                Value(buf, PhantomData),
-            )
-        };
-        from_result(|| directory.show(file, value).map(|shown| shown.0 as isize))
+        unsafe {
+            let file = &(*attr.cast::<Attribute<D::File>>()).file;
+            read(&(*kobj.cast::<Self>()).directory, file, buf)
+        }
     }
 
     /// # Safety
@@ -133,27 +129,58 @@ impl<D: Directory> Object<D> {
         count: usize,
     ) -> isize {
         // SAFETY: As in `show`; sysfs gives `count` bytes.
-        let (directory, file, bytes) = unsafe {
-            (
-                &(*kobj.cast::<Self>()).directory,
-                &(*attr.cast::<Attribute<D::File>>()).file,
-                core::slice::from_raw_parts(buf.cast::<u8>(), count),
-            )
-        };
-        from_result(|| {
-            // sysfs passes the first page of a longer write only.
-            if bytes.len() >= PAGE_SIZE {
-                return Err(EINVAL);
-            }
-            directory.store(file, bytes)?;
-            // CAST: less than a page.
-            Ok(count as isize)
-        })
+        unsafe {
+            let file = &(*attr.cast::<Attribute<D::File>>()).file;
+            write(&(*kobj.cast::<Self>()).directory, file, buf, count)
+        }
     }
+}
+
+/// Reads `file` for sysfs.
+///
+/// # Safety
+///
+/// `buf` is the page that sysfs gives for the value.
+pub(super) unsafe fn read<D: Directory>(directory: &D, file: &D::File, buf: *mut c_char) -> isize {
+    let value = Value(buf, PhantomData);
+    from_result(|| directory.show(file, value).map(|shown| shown.0 as isize))
+}
+
+/// Writes `file` for sysfs.
+///
+/// # Safety
+///
+/// `buf` has `count` bytes, which nobody changes meanwhile.
+pub(super) unsafe fn write<D: Directory>(
+    directory: &D,
+    file: &D::File,
+    buf: *const c_char,
+    count: usize,
+) -> isize {
+    // SAFETY: By the safety requirements.
+    let bytes = unsafe { core::slice::from_raw_parts(buf.cast::<u8>(), count) };
+    from_result(|| {
+        // sysfs passes the first page of a longer write only.
+        if bytes.len() >= PAGE_SIZE {
+            return Err(EINVAL);
+        }
+        directory.store(file, bytes)?;
+        // CAST: less than a page.
+        Ok(count as isize)
+    })
 }
 
 /// A directory, there during `'a`, in which [`Dir`]s can be made.
 pub(crate) struct Parent<'a>(NonNull<bindings::kobject>, PhantomData<&'a ()>);
+
+impl Parent<'_> {
+    /// # Safety
+    ///
+    /// `kobj` is that of a directory which is there for the lifetime that the caller says.
+    pub(super) unsafe fn of(kobj: NonNull<bindings::kobject>) -> Self {
+        Self(kobj, PhantomData)
+    }
+}
 
 impl Parent<'static> {
     /// `/sys/kernel`.

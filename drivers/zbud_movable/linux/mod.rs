@@ -4,9 +4,13 @@
 //! the module uses. Knows no pool, and of the core only sizes and the types of nodes,
 //! addresses and extents.
 
+pub(crate) mod attribute_group;
 pub(crate) mod bindings;
+pub(crate) mod bio;
+pub(crate) mod class;
 pub(crate) mod compat;
 pub(crate) mod debugfs;
+pub(crate) mod disk;
 pub(crate) mod input;
 pub(crate) mod kobject;
 pub(crate) mod node;
@@ -15,3 +19,4 @@ pub(crate) mod page;
 pub(crate) mod seq;
 pub(crate) mod task;
 pub(crate) mod work_queue;
+pub(crate) mod zeroed;

@@ -15,6 +15,15 @@ const char *zbm_param_mover(void)
 	return mover;
 }
 
+static unsigned int num_devices = 1;
+module_param(num_devices, uint, 0444);
+MODULE_PARM_DESC(num_devices, "how many disks there are after load, at most 65536");
+
+unsigned int zbm_param_num_devices(void)
+{
+	return num_devices;
+}
+
 MODULE_AUTHOR("The zbud_movable developers");
 
 static DEFINE_IDA(zbm_leaf_numbers);

@@ -4,6 +4,7 @@
 #include <linux/mm.h>
 #include <linux/page-flags.h>
 #include <linux/pagemap.h>
+#include <linux/vmalloc.h>
 
 #include "helpers.h"
 
@@ -28,6 +29,16 @@ void *zbm_alloc_table_page(gfp_t gfp)
 void zbm_free_table_page(void *addr)
 {
 	free_page((unsigned long)addr);
+}
+
+void *zbm_vzalloc(size_t bytes)
+{
+	return __vmalloc(bytes, GFP_KERNEL | __GFP_ZERO | __GFP_NOWARN);
+}
+
+void zbm_vfree(void *addr)
+{
+	vfree(addr);
 }
 
 void *zbm_page_address(const struct page *page)

@@ -1,11 +1,28 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The running task and the CPU, work queues. See helpers.h. */
+#include <linux/cpumask.h>
 #include <linux/preempt.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
+#include <linux/smp.h>
 #include <linux/workqueue.h>
 
 #include "helpers.h"
+
+unsigned int zbm_num_online_cpus(void)
+{
+	return num_online_cpus();
+}
+
+unsigned int zbm_smp_processor_id(void)
+{
+	return raw_smp_processor_id();
+}
+
+bool zbm_task_is_reclaiming(void)
+{
+	return current->flags & PF_MEMALLOC;
+}
 
 void zbm_preempt_disable(void)
 {

@@ -53,3 +53,15 @@ pub(crate) fn cond_resched_killable() -> Result {
     }
     Ok(())
 }
+
+/// Processors that are online now.
+pub(crate) fn online_cpus() -> usize {
+    // SAFETY: Reads a variable. CAST: 32 bits fit.
+    unsafe { bindings::zbm_num_online_cpus() as usize }
+}
+
+/// The processor that runs the caller, or ran it a moment ago.
+pub(crate) fn cpu() -> usize {
+    // SAFETY: Reads a variable of the processor. CAST: 32 bits fit.
+    unsafe { bindings::zbm_smp_processor_id() as usize }
+}

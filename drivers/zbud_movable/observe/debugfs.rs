@@ -18,7 +18,8 @@ static VERIFY: Fops<Pool> = seq::single(open_verify);
 /// The tree; its directories are removed when it is dropped.
 pub(crate) struct Tree {
     pools: Entry,
-    root: Entry,
+    disks: Entry,
+    _root: Entry,
 }
 
 impl Tree {
@@ -27,13 +28,14 @@ impl Tree {
         let root = Entry::root(kernel::c_str!("zbud_movable"));
         Self {
             pools: root.dir(kernel::c_str!("pools")),
-            root,
+            disks: root.dir(kernel::c_str!("disks")),
+            _root: root,
         }
     }
 
-    /// The root directory.
-    pub(crate) fn root(&self) -> &Entry {
-        &self.root
+    /// The directory `disks`.
+    pub(crate) fn disks(&self) -> &Entry {
+        &self.disks
     }
 
     /// Makes `pools/<name>/`.

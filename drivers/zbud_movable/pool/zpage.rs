@@ -4,44 +4,76 @@
 
 use super::handle::Handle;
 use super::pool::Pool;
-use crate::zbud::{Len, MappedZpage};
+use crate::zbud::{Len, MappedZpage, Nid};
 use core::ops::Deref;
 use kernel::prelude::*;
-use kernel::sync::{Arc, ArcBorrow};
+use kernel::sync::ArcBorrow;
 
-/// A zpage of a pool. It keeps the pool.
+/// A zpage of a pool. Its owner may keep it as a [raw](Zpage::into_raw) number, without
+/// the pool.
 ///
 /// # Invariants
 ///
 /// `handle` came from `pool` and is freed by nobody else.
-pub(crate) struct Zpage {
-    pool: Arc<Pool>,
+pub(crate) struct Zpage<'p> {
+    pool: ArcBorrow<'p, Pool>,
     handle: Handle,
 }
 
-impl Zpage {
-    /// Stores a copy of `bytes`. May sleep if `gfp` says so; `gfp` is for a new page,
-    /// if one is needed.
+impl<'p> Zpage<'p> {
+    /// Stores a copy of `len` bytes, on node `nid` if that can be. May sleep if `gfp` says
+    /// so; `gfp` is for a new page, if one is needed.
     ///
     /// # Errors
     ///
     /// `EINVAL` for no bytes, `ENOSPC` for more than a page, `ENOMEM`.
-    pub(crate) fn new(pool: ArcBorrow<'_, Pool>, bytes: &[u8], gfp: u32) -> Result<Self> {
-        let handle = Pool::alloc(pool, Len::new(bytes.len())?, gfp)?;
+    ///
+    /// # Safety
+    ///
+    /// `bytes` may be read. Others may write there meanwhile; what is stored then is a
+    /// mixture.
+    pub(crate) unsafe fn new(
+        pool: ArcBorrow<'p, Pool>,
+        bytes: *const u8,
+        len: usize,
+        gfp: u32,
+        nid: Nid,
+    ) -> Result<Self> {
+        let handle = Pool::alloc(pool, Len::new(len)?, gfp)?;
+        let _ = nid;
         // INVARIANT: Allocated just now.
-        let zpage = Self {
-            pool: Arc::from(pool),
-            handle,
-        };
+        let zpage = Self { pool, handle };
         let mapped = zpage.map()?;
-        // SAFETY: The zpage is as long as `bytes`, and mapped; nobody else knows it, and
-        // nobody reads through `mapped`.
+        // SAFETY: The zpage is that long, and mapped; nobody else knows it, and nobody reads
+        // through `mapped`. The rest by the safety requirements.
         unsafe {
             let to = mapped.view.address as *mut u8;
-            core::ptr::copy_nonoverlapping(bytes.as_ptr(), to, bytes.len());
+            core::ptr::copy_nonoverlapping(bytes, to, len);
         }
         drop(mapped);
         Ok(zpage)
+    }
+
+    /// Leaves the zpage to the caller, as a number that is not 0.
+    #[inline]
+    pub(crate) fn into_raw(self) -> u64 {
+        let raw = self.handle.raw() as u64;
+        core::mem::forget(self);
+        raw
+    }
+
+    /// The inverse of [`Zpage::into_raw`].
+    ///
+    /// # Safety
+    ///
+    /// `raw` came from there, for a zpage of this pool, and only one `Zpage` made of it is
+    /// ever dropped, after the last use of the others.
+    #[inline]
+    pub(crate) unsafe fn from_raw(pool: ArcBorrow<'p, Pool>, raw: u64) -> Option<Self> {
+        // CAST: 64-bit kernels.
+        let handle = Handle::from_raw(raw as usize)?;
+        // INVARIANT: By the safety requirements.
+        Some(Self { pool, handle })
     }
 
     /// Its bytes. While they are mapped the page does not move. Takes no lock; waits
@@ -50,6 +82,7 @@ impl Zpage {
     /// # Errors
     ///
     /// `EBUSY` when it is mapped too often (2^29 times).
+    #[inline]
     pub(crate) fn map(&self) -> Result<Mapped<'_>> {
         // SAFETY: Not freed before `self` is dropped, by the type invariant; the guard
         // unmaps it before.
@@ -79,10 +112,11 @@ impl Zpage {
     }
 }
 
-impl Drop for Zpage {
+impl Drop for Zpage<'_> {
+    #[inline]
     fn drop(&mut self) {
         // SAFETY: Freed by nobody else by the type invariant.
-        if let Err(error) = unsafe { Pool::free(self.pool.as_arc_borrow(), self.handle) } {
+        if let Err(error) = unsafe { Pool::free(self.pool, self.handle) } {
             // Pinned by `pin` and not unpinned: it stays.
             pr_err!(
                 "{}: a zpage could not be freed ({error:?})\n",
@@ -98,13 +132,14 @@ impl Drop for Zpage {
 ///
 /// `view` is that of a pin of `zpage` which is this guard's.
 pub(crate) struct Mapped<'z> {
-    zpage: &'z Zpage,
+    zpage: &'z Zpage<'z>,
     view: MappedZpage,
 }
 
 impl Deref for Mapped<'_> {
     type Target = [u8];
 
+    #[inline]
     fn deref(&self) -> &[u8] {
         // SAFETY: Pinned by the type invariant: the bytes are there, and nobody writes
         // to them after `Zpage::new`.
@@ -115,6 +150,7 @@ impl Deref for Mapped<'_> {
 }
 
 impl Drop for Mapped<'_> {
+    #[inline]
     fn drop(&mut self) {
         // SAFETY: The pin is this guard's by the type invariant.
         if let Err(error) = unsafe { self.zpage.pool.unmap(self.zpage.handle) } {
