@@ -25,7 +25,7 @@ need_file "$DATA" "$SYS/mems"
 [ "$(cat "$NODE_SYS/node0/distance")" = "10 15 20 30" ] || ktap_exit_skip "nodes are not as far from each other as expected"
 scratch
 real_data "$SCRATCH/data" "$(pick 4 2)"
-ktap_set_plan 49
+ktap_set_plan 55
 
 mems() { echo "$1" >"$SYS/mems"; }
 shares() { cat "$SYS"/node[0-3]/pages | tr '\n' ' '; }
@@ -67,7 +67,25 @@ is "nothing is put beside it when its node is not allowed" \
 	"$(counter node2/zpages) $(counter node3/zpages) $(counter node3/pages)" = "1 2 1"
 mems 2-3
 on_node 3 dd if=/dev/zero of="$DATA" bs=4K count=1 seek=3 conv=notrunc status=none
-is "and it is when it is" "$(counter node2/zpages) $(counter node2/pages)" = "2 1"
+is "nor while the local node has memory to spare" \
+	"$(counter node2/zpages) $(counter node3/zpages) $(counter node3/pages)" = "1 3 2"
+on_node 0 dd if=/dev/zero of="$DATA" bs=4K count=1 seek=4 conv=notrunc status=none
+is "and it is when its node is the nearest" "$(counter node2/zpages) $(counter node2/pages)" = "2 1"
+# A full node: beside others elsewhere, then into new pages there. kswapd may free some.
+mems 0-1
+echo 1 >"$DEBUGFS/drop"
+ktap_test_result "a page is half full on node 1" on_node 1 dd if=/dev/zero of="$DATA" bs=4K count=1 status=none
+ktap_test_result "node 0 is all but full" occupy_node 0 8000
+store_at() { numactl --cpunodebind=0 dd if="$1" of="$DATA" bs=4K count="$2" seek="$3" conv=notrunc status=none; }
+for ((block = 1; block < 10000; block += 258)); do
+	store_at /dev/urandom 256 $block && store_at /dev/zero 2 $((block + 256))
+	[ "$(counter node1/pages)" -lt 100 ] || break
+done
+ktap_print_msg "$(counter node0/pages) pages on node 0, $(counter node1/pages) on node 1"
+is "a zpage goes beside another elsewhere" $(($(counter node1/zpages) - $(counter node1/pages))) -gt 0
+is "and others into pages there" "$(counter node1/pages)" -ge 100
+is "but no more than must" "$(counter node0/pages)" -gt 1000
+vacate_node
 
 # With memory_migrate.
 mems 0-1

@@ -33,7 +33,8 @@ fn action() -> impl Strategy<Value = Action> {
     };
     let count = || prop_oneof![20 => Just(1_usize), 3 => 1..8_usize, 1 => 40..120_usize];
     prop_oneof![
-        12 => (count(), len(), nid()).prop_map(|(count, len, nid)| Action::Store { count, len, nid }),
+        12 => (count(), len(), nid(), prop::bool::weighted(0.3))
+            .prop_map(|(count, len, nid, full)| Action::Store { count, len, nid, full }),
         8 => (count(), k()).prop_map(|(count, k)| Action::Free { count, k }),
         4 => k().prop_map(|k| Action::Map { k }),
         6 => k().prop_map(|k| Action::Unmap { k }),
@@ -58,7 +59,7 @@ fn action() -> impl Strategy<Value = Action> {
 }
 
 /// Events that must have happened once all sequences have run.
-const ALL: [&str; 16] = [
+const ALL: [&str; 17] = [
     "a free found a mapped zpage",
     "a leaf was released",
     "a move ended without zpages",
@@ -70,6 +71,7 @@ const ALL: [&str; 16] = [
     "a page moved to another node",
     "a reserved descriptor got its page",
     "a walk met a page that was being moved",
+    "a zpage went elsewhere",
     "the worker came late",
     "the worker released a page",
     "Deferred",
@@ -82,13 +84,14 @@ fn cases(few: u32) -> Result<u32, std::num::ParseIntError> {
 }
 
 /// Operations that must have been refused for a hidden leaf.
-const REFUSED: [&str; 9] = [
+const REFUSED: [&str; 10] = [
     "begin_move",
     "finish_move",
     "free",
     "free of one of two",
     "insert",
     "pair",
+    "pair_elsewhere",
     "release",
     "reserve",
     "unreserve",
@@ -142,6 +145,7 @@ fn any_sequence_of_actions_while_leaves_are_hidden() -> Result<(), Box<dyn std::
                 count: 70,
                 len,
                 nid,
+                full: false,
             })
             .collect();
         for (hide, action) in steps {

@@ -55,6 +55,17 @@ fn placement_is_kept_and_folded() {
 }
 
 #[test]
+fn the_nearest_of_a_set() {
+    let nodes: NodeSet = [1, 4, 6].map(Nid).into_iter().collect();
+    let nearest = |from: u16| nodes.nearest(|to| to.0.abs_diff(from).into());
+    assert_eq!(
+        [0, 4, 5, 9].map(nearest),
+        [1, 4, 4, 6].map(|nid| Some(Nid(nid)))
+    );
+    assert_eq!(NodeSet::EMPTY.nearest(|_| 10), None);
+}
+
+#[test]
 fn sets_hold_what_was_put_in() {
     let last = Nid((MAX_NODES - 1) as u16);
     let nodes: NodeSet = [Nid(0), Nid(63), Nid(64), last, Nid(u16::MAX)]

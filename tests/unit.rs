@@ -169,7 +169,38 @@ fn the_local_node_comes_first() -> Result<(), Trouble> {
     let third = put(&mut pool, 1, CHUNK_SIZE)?;
     ensure!(third.addr == near.addr, "not on the local node");
     let fourth = put(&mut pool, 1, CHUNK_SIZE)?;
-    ensure!(fourth.addr == far.addr, "a page though one had room");
+    ensure!(!fourth.joined, "on another node though this one had pages");
+    let fifth = pool.store_while(true, Nid(1), Len::new(PAGE_SIZE)?)?;
+    ensure!(!fifth.joined, "a whole page beside another");
+    let sixth = pool.store_while(true, Nid(1), Len::new(CHUNK_SIZE)?)?;
+    ensure!(sixth.addr == fourth.addr, "not on the local node");
+    let seventh = pool.store_while(true, Nid(1), Len::new(CHUNK_SIZE)?)?;
+    ensure!(seventh.addr == far.addr, "a page though one had room");
+    Ok(pool.books.verify(&pool.table)?)
+}
+
+#[test]
+fn zpages_of_a_node_that_is_not_allowed_have_a_home() -> Result<(), Trouble> {
+    let mut pool = Pool::new(3);
+    let len = Len::new(CHUNK_SIZE)?;
+    let first = pool.store(Nid(0), len)?;
+    pool.books
+        .allow(|nid| if nid == Nid(0) { Nid(2) } else { nid });
+    ensure!(pool.books.home(Nid(0)) == Nid(2), "no home");
+    ensure!(pool.books.home(Nid(7)) == Nid(7), "not a node of the pool");
+    let second = pool.store_while(true, Nid(0), len)?;
+    ensure!(!second.joined, "on a node that is not allowed");
+    let third = pool.store(Nid(0), len)?;
+    ensure!(third.addr == second.addr, "not at home");
+    ensure!(pool.pages.nid(third.addr) == Some(Nid(2)), "not at home");
+    // Allowed again.
+    pool.books.allow(|nid| nid);
+    let fourth = pool.store_while(true, Nid(2), len)?;
+    ensure!(fourth.addr == first.addr, "a page though one had room");
+    ensure!(
+        pool.books.pair(&pool.table, Nid(7), len)?.is_none(),
+        "where?"
+    );
     Ok(pool.books.verify(&pool.table)?)
 }
 

@@ -7,7 +7,6 @@ use super::error::Error;
 use super::id::Nid;
 use super::list::List;
 use super::node_books::NodeBooks;
-use super::node_set::NodeSet;
 use super::open_leaves::OpenLeaves;
 use super::table::Table;
 
@@ -65,7 +64,7 @@ pub(super) fn node_mut<N: AsMut<[NodeBooks]>>(
 impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
     /// An empty pool over the nodes of `nodes`.
     pub fn new(nodes: N) -> Self {
-        Self {
+        let mut books = Self {
             nodes,
             leaves: OpenLeaves::NONE,
             deferred: List::EMPTY,
@@ -73,7 +72,9 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
                 pages: 0,
                 stored_bytes: 0,
             },
-        }
+        };
+        books.allow(|nid| nid);
+        books
     }
 
     /// Pages of the pool, including those that wait to be released.
@@ -92,13 +93,19 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
         self.nodes.as_ref()
     }
 
-    /// From now on zpages are put beside others on the nodes of `allowed` only.
-    /// The caller decides where new pages come from.
-    pub fn allow(&mut self, allowed: &NodeSet) {
-        for (index, node) in self.nodes.as_mut().iter_mut().enumerate() {
-            let nid = u16::try_from(index).map(Nid);
-            node.allow(nid.is_ok_and(|nid| allowed.contains(nid)));
+    /// From now on zpages of each node are put beside others on the node that `home`
+    /// says: on itself if it is allowed. The caller decides where new pages come from.
+    pub fn allow(&mut self, home: impl Fn(Nid) -> Nid) {
+        for (nid, node) in (0_u16..).map(Nid).zip(self.nodes.as_mut()) {
+            node.set_home(home(nid));
         }
+    }
+
+    /// Where zpages of node `nid` are put first; `nid` itself if it is allowed.
+    #[inline]
+    pub fn home(&self, nid: Nid) -> Nid {
+        let node = self.nodes.as_ref().get(nid.index());
+        node.map_or(nid, NodeBooks::home)
     }
 
     /// Whether [`Books::reserve`](Self::reserve) would find a free descriptor.

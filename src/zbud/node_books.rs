@@ -5,7 +5,7 @@
 use super::chunk::NCHUNKS;
 use super::descriptor::Descriptor;
 use super::error::Error;
-use super::id::DescId;
+use super::id::{DescId, Nid};
 use super::list::{List, Push, Removal};
 use super::table::{DescriptorEntries, Table};
 
@@ -18,8 +18,8 @@ pub struct NodeBooks {
     pages: u64,
     zpages: u64,
     unbuddied_pages: u64,
-    /// Whether zpages may be put there.
-    allowed: bool,
+    /// The node on which zpages of this one are put, see `Books::allow`.
+    home: Nid,
 }
 
 const _: () = assert!(NCHUNKS == u64::BITS as usize);
@@ -31,7 +31,7 @@ impl Default for NodeBooks {
 }
 
 impl NodeBooks {
-    /// A node on which the pool has nothing.
+    /// A node on which the pool has nothing. [`Books`](super::books::Books) says which it is.
     pub const fn new() -> Self {
         Self {
             occupied: 0,
@@ -39,7 +39,7 @@ impl NodeBooks {
             pages: 0,
             zpages: 0,
             unbuddied_pages: 0,
-            allowed: true,
+            home: Nid(0),
         }
     }
 
@@ -59,17 +59,18 @@ impl NodeBooks {
     }
 
     #[inline]
-    pub(super) fn allow(&mut self, allowed: bool) {
-        self.allowed = allowed;
+    pub(super) fn home(&self) -> Nid {
+        self.home
+    }
+
+    pub(super) fn set_home(&mut self, home: Nid) {
+        self.home = home;
     }
 
     /// The fewest free chunks, `chunks` at least, that some page has to which a
     /// zpage may be added. O(1).
     #[inline]
     pub(super) fn best_fit(&self, chunks: usize) -> Option<usize> {
-        if !self.allowed {
-            return None;
-        }
         // A zpage of a whole page fits beside nothing: the shift has no result.
         let fitting = self.occupied & u64::MAX.checked_shl(u32::try_from(chunks).ok()?)?;
         // CAST: below 64.

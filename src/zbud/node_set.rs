@@ -85,6 +85,11 @@ impl NodeSet {
         Self(words)
     }
 
+    /// The node of the set with the least `distance`, the lowest of several.
+    pub fn nearest(&self, distance: impl Fn(Nid) -> u32) -> Option<Nid> {
+        self.iter().min_by_key(|&nid| distance(nid))
+    }
+
     /// The node that has `k` nodes of the set below it.
     pub(super) fn nth(&self, k: usize) -> Option<Nid> {
         self.iter().nth(k)

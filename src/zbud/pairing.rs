@@ -24,12 +24,11 @@ pub struct Stored<'t> {
 }
 
 impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
-    /// Puts a zpage beside the one it fits best: into the page with the fewest
-    /// free chunks that suffice, on node `nid` if there is one, else on the
-    /// first node that has one; on [allowed](Self::allow) nodes only. O(1) in the
-    /// size of the pool.
+    /// Puts a zpage of node `nid` beside the one it fits best: into the page with the
+    /// fewest free chunks that suffice, on the [home](Self::home) of `nid`. O(1).
     ///
-    /// `None` when it fits nowhere: [`insert`](Self::insert) a page.
+    /// `None` when it fits nowhere there: [`insert`](Self::insert) a page, or
+    /// [go elsewhere](Self::pair_elsewhere).
     ///
     /// # Errors
     ///
@@ -41,20 +40,47 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
         nid: Nid,
         len: Len,
     ) -> Result<Option<Stored<'t>>, Error> {
-        let chunks = len.chunks();
-        let local = nid.index();
-        let nodes = self.nodes.as_ref();
-        let found = match nodes.get(local).and_then(|node| node.best_fit(chunks)) {
-            Some(free_chunks) => Some((local, free_chunks)),
-            None => nodes
-                .iter()
-                .enumerate()
-                .find_map(|(index, node)| Some((index, node.best_fit(chunks)?))),
-        };
-        let Some((index, free_chunks)) = found else {
-            return Ok(None);
-        };
-        let node = self.nodes.as_mut().get_mut(index).ok_or(Error::Corrupt)?;
+        let home = self.home(nid).index();
+        let node = self.nodes.as_ref().get(home);
+        match node.and_then(|node| node.best_fit(len.chunks())) {
+            Some(free_chunks) => self.pair_on(table, home, free_chunks, len).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The same on the first [allowed](Self::allow) node but that home on which it fits.
+    /// O(1) in the size of the pool.
+    ///
+    /// # Errors
+    ///
+    /// As [`pair`](Self::pair).
+    pub fn pair_elsewhere<'t, T: Table>(
+        &mut self,
+        table: &'t T,
+        nid: Nid,
+        len: Len,
+    ) -> Result<Option<Stored<'t>>, Error> {
+        let home = self.home(nid).index();
+        let nodes = self.nodes.as_ref().iter().enumerate();
+        let found = nodes
+            .filter(|&(index, node)| index != home && index == node.home().index())
+            .find_map(|(index, node)| Some((index, node.best_fit(len.chunks())?)));
+        match found {
+            Some((index, free_chunks)) => self.pair_on(table, index, free_chunks, len).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Puts a zpage into the first page on a node that has that many free chunks.
+    #[inline]
+    fn pair_on<'t, T: Table>(
+        &mut self,
+        table: &'t T,
+        nid: usize,
+        free_chunks: usize,
+        len: Len,
+    ) -> Result<Stored<'t>, Error> {
+        let node = self.nodes.as_mut().get_mut(nid).ok_or(Error::Corrupt)?;
         let id = node.first(free_chunks).ok_or(Error::Corrupt)?;
         let owner = table.descriptor(id)?;
         let index = owner.free_slot().ok_or(Error::Corrupt)?;
@@ -70,7 +96,7 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
         owner.step(State::Unbuddied, State::Buddied);
         node.add(0, 1);
         self.totals.add(0, len.bytes());
-        Ok(Some(Stored { owner, index, slot }))
+        Ok(Stored { owner, index, slot })
     }
 
     /// Adds a page to the pool under a descriptor that was

@@ -19,11 +19,12 @@ pub const NODES: u16 = 3;
 /// `k` and `at` choose one of what there is, modulo its number.
 #[derive(Clone, Debug)]
 pub enum Action {
-    /// Stores `count` zpages of `len` bytes.
+    /// Stores `count` zpages of `len` bytes. `full`: their node has no page to spare.
     Store {
         count: usize,
         len: usize,
         nid: u16,
+        full: bool,
     },
     /// Frees `count` zpages from the k-th on.
     Free {
@@ -88,7 +89,7 @@ pub enum Action {
     Unreserve {
         k: usize,
     },
-    /// Lets zpages be put on the nodes that are set bits only.
+    /// Lets zpages be put on the nodes that are set bits only, if there is one.
     Allow {
         nodes: u8,
     },
@@ -196,8 +197,13 @@ impl World {
 
     fn act(&mut self, action: &Action) -> Result<(), Trouble> {
         match *action {
-            Action::Store { count, len, nid } => {
-                (0..count).try_for_each(|_| self.store(len, Nid(nid)))?;
+            Action::Store {
+                count,
+                len,
+                nid,
+                full,
+            } => {
+                (0..count).try_for_each(|_| self.store(len, Nid(nid), full))?;
             }
             Action::Free { count, k } => {
                 for _ in 0..count {
@@ -292,9 +298,15 @@ impl World {
             }
             Action::Allow { nodes } => {
                 let bit = |nid: &Nid| (nodes >> nid.0) & 1 != 0;
-                let allowed = (0..NODES).map(Nid).filter(bit).collect();
-                self.pool.books.allow(&allowed);
-                self.reference.allowed = Some(allowed);
+                let allowed: Vec<_> = (0..NODES).map(Nid).filter(bit).collect();
+                // As far from each other as their numbers.
+                let home = |nid: Nid| {
+                    let nearest = allowed.iter().min_by_key(|to| to.0.abs_diff(nid.0));
+                    nearest.map_or(nid, |&nearest| nearest)
+                };
+                let nodes = (0..NODES).map(Nid);
+                self.reference.homes = nodes.map(|nid| (nid.0, home(nid))).collect();
+                self.pool.books.allow(home);
             }
             Action::Walk { nid } => self.walk(Nid(nid))?,
             Action::Hide { k } => {
@@ -336,16 +348,24 @@ impl World {
         Ok(())
     }
 
-    fn store(&mut self, len: usize, nid: Nid) -> Result<(), Trouble> {
+    fn store(&mut self, len: usize, nid: Nid, full: bool) -> Result<(), Trouble> {
         let len = Len::new(len)?;
-        let fit = self.reference.best_fit(nid, NODES, len.chunks());
-        let put = self.pool.store(nid, len)?;
+        let home = self.reference.home(nid);
+        let mut fit = self.reference.best_fit([home].into_iter(), len.chunks());
+        if fit.is_empty() && full {
+            let elsewhere = self.reference.elsewhere(home, NODES);
+            fit = self.reference.best_fit(elsewhere, len.chunks());
+            if !fit.is_empty() {
+                self.reached.insert("a zpage went elsewhere");
+            }
+        }
+        let put = self.pool.store_while(full, nid, len)?;
         ensure!(
             put.joined != fit.is_empty() && (!put.joined || fit.contains(&put.addr)),
             "{len:?} went to {:?}, best are {fit:?}",
             put.addr
         );
-        self.put(&put, len.bytes(), nid)
+        self.put(&put, len.bytes(), home)
     }
 
     /// Fills a zpage that was stored, and notes it.

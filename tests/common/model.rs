@@ -229,7 +229,11 @@ impl World {
     pub fn pair(&self, value: u32) -> Result<Option<SlotId>, Trouble> {
         let slot = {
             let mut books = lock(&self.books);
-            let stored = books.pair(&self.table, Nid(0), half_page()?)?;
+            let (table, len) = (&self.table, half_page()?);
+            let stored = match books.pair(table, Nid(0), len)? {
+                None => books.pair_elsewhere(table, Nid(0), len)?,
+                stored => stored,
+            };
             stored.map(|stored| stored.slot)
         };
         if let Some(slot) = slot {

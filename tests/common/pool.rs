@@ -9,7 +9,7 @@ use crate::ensure;
 use std::collections::{BTreeSet, HashSet};
 use zbud_movable_core::zbud::{
     Books, Buddy, Cursor, DescId, Descriptor, Error, Extents, Finish, Freed, Len, MappedZpage, Nid,
-    NodeBooks, PageAddr, Released, SlotId, SlotIndex, State, Table,
+    NodeBooks, PageAddr, Released, SlotId, SlotIndex, State, Stored, Table,
 };
 
 /// A zpage that was just stored.
@@ -118,12 +118,24 @@ impl Pool {
         self.table.descriptor(slot.desc())
     }
 
-    /// Stores a zpage, the bytes are not written yet.
+    /// Stores a zpage of node `nid`, the bytes are not written yet.
     pub fn store(&mut self, nid: Nid, len: Len) -> Result<Put, Trouble> {
-        let paired = self.attempt("pair", |books, table| {
-            let stored = books.pair(table, nid, len)?;
-            Ok(stored.map(|stored| (stored.slot, stored.owner.page())))
+        self.store_while(false, nid, len)
+    }
+
+    /// The same; `full`: the node has no page to spare.
+    pub fn store_while(&mut self, full: bool, nid: Nid, len: Len) -> Result<Put, Trouble> {
+        let found = |stored: Option<Stored<'_>>| stored.map(|it| (it.slot, it.owner.page()));
+        let hidden = self.hidden;
+        let mut paired = self.attempt("pair", |books, table| {
+            Ok(found(books.pair(table, nid, len)?))
         })??;
+        if paired.is_none() && full {
+            self.hidden = hidden;
+            paired = self.attempt("pair_elsewhere", |books, table| {
+                Ok(found(books.pair_elsewhere(table, nid, len)?))
+            })??;
+        }
         if let Some((slot, addr)) = paired {
             return Ok(Put {
                 slot,
@@ -132,7 +144,7 @@ impl Pool {
             });
         }
         let id = self.reserve()?;
-        self.fill(id, nid, len)
+        self.fill(id, self.books.home(nid), len)
     }
 
     /// Takes a descriptor for a page to come.

@@ -7,7 +7,7 @@ use super::{some, Trouble};
 use crate::ensure;
 use std::collections::{BTreeMap, BTreeSet};
 use zbud_movable_core::zbud::{
-    Buddy, DescId, Extent, Freed, Len, MappedZpage, Nid, NodeSet, PageAddr, SlotId, State, Table,
+    Buddy, DescId, Extent, Freed, Len, MappedZpage, Nid, PageAddr, SlotId, State, Table,
     CHUNK_SIZE, NCHUNKS, PAGE_SIZE,
 };
 
@@ -90,8 +90,8 @@ pub struct Reference {
     pub zpages: BTreeMap<u32, Zpage>,
     /// By address.
     pub pages: BTreeMap<usize, Page>,
-    /// Where zpages may be put beside others; anywhere, if nobody said so.
-    pub allowed: Option<NodeSet>,
+    /// Where zpages of each node are put; there, if nobody said so.
+    pub homes: BTreeMap<u16, Nid>,
     keys: u32,
 }
 
@@ -121,10 +121,20 @@ impl Reference {
         pages.filter(|page| page.nid == nid && page.moving).count()
     }
 
-    /// The pages a zpage should be put into: those that fit best, on the local
-    /// node if any fits there, else on the first node where one does; on allowed
-    /// nodes only.
-    pub fn best_fit(&self, nid: Nid, nodes: u16, chunks: usize) -> Vec<PageAddr> {
+    /// Where zpages of a node are put.
+    pub fn home(&self, nid: Nid) -> Nid {
+        self.homes.get(&nid.0).map_or(nid, |&home| home)
+    }
+
+    /// The nodes but for that home on which zpages may be put.
+    pub fn elsewhere(&self, home: Nid, nodes: u16) -> impl Iterator<Item = Nid> + '_ {
+        let nodes = (0..nodes).map(Nid);
+        nodes.filter(move |&nid| nid != home && self.home(nid) == nid)
+    }
+
+    /// The pages a zpage should be put into: those that fit best on the first of
+    /// `nodes` where any does.
+    pub fn best_fit(&self, mut nodes: impl Iterator<Item = Nid>, chunks: usize) -> Vec<PageAddr> {
         let free = |page: &Page| {
             let lone = page.state() == State::Unbuddied;
             let mut taken = page.zpages().filter_map(|key| self.zpages.get(&key));
@@ -133,23 +143,20 @@ impl Reference {
                 .filter(|_| lone)
                 .map(|zpage| NCHUNKS - zpage.chunks())
         };
-        std::iter::once(nid)
-            .chain((0..nodes).map(Nid))
-            .filter(|&nid| self.allowed.map_or(true, |allowed| allowed.contains(nid)))
-            .map(|nid| {
-                let on_node = |page: &&Page| page.nid == nid;
-                let fitting = |page: &Page| free(page).filter(|&free| free >= chunks);
-                let best = self.pages.values().filter(on_node).filter_map(fitting);
-                let best = best.min();
-                self.pages
-                    .iter()
-                    .filter(|(_, page)| page.nid == nid)
-                    .filter(|(_, page)| best.is_some() && free(page) == best)
-                    .filter_map(|(&address, _)| PageAddr::new(address))
-                    .collect::<Vec<_>>()
-            })
-            .find(|addrs| !addrs.is_empty())
-            .unwrap_or_default()
+        let best_on = |nid| {
+            let on_node = |page: &&Page| page.nid == nid;
+            let fitting = |page: &Page| free(page).filter(|&free| free >= chunks);
+            let best = self.pages.values().filter(on_node).filter_map(fitting);
+            let best = best.min();
+            let pages = self.pages.iter();
+            let pages: Vec<_> = pages
+                .filter(|(_, page)| page.nid == nid)
+                .filter(|(_, page)| best.is_some() && free(page) == best)
+                .filter_map(|(&address, _)| PageAddr::new(address))
+                .collect();
+            Some(pages).filter(|pages| !pages.is_empty())
+        };
+        nodes.find_map(best_on).unwrap_or_default()
     }
 
     /// Notes a zpage that was stored.

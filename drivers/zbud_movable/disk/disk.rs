@@ -204,7 +204,7 @@ fn read(store: &Store, segment: &Segment<'_>) -> Result {
         // SAFETY: A whole page of the request's.
         unsafe { store.read(segment.block(), segment.address()) }?;
     } else {
-        let (_page, at) = bounce()?;
+        let (_page, at) = bounce(segment)?;
         let range = segment.range();
         // SAFETY: The page is ours; the segment is as long as its range, which is in a page.
         unsafe {
@@ -221,7 +221,7 @@ fn write(store: &Store, segment: &Segment<'_>) -> Result {
         // SAFETY: A whole page of the request's.
         return unsafe { store.write(segment.block(), segment.address(), segment.nid()) };
     }
-    let (_page, at) = bounce()?;
+    let (_page, at) = bounce(segment)?;
     let range = segment.range();
     // SAFETY: As in `read`.
     unsafe {
@@ -232,9 +232,9 @@ fn write(store: &Store, segment: &Segment<'_>) -> Result {
 }
 
 /// A page for a part of a block, and where it is.
-fn bounce() -> Result<(NewPage, *mut u8)> {
+fn bounce(segment: &Segment<'_>) -> Result<(NewPage, *mut u8)> {
     let gfp = bindings::ZBM_GFP_DISK & !bindings::ZBM_GFP_ZONE_BITS;
-    let page = NewPage::alloc(gfp).ok_or(ENOMEM)?;
+    let page = NewPage::alloc_near(gfp, segment.nid(), None).ok_or(ENOMEM)?;
     let address = page.page().address().ok_or(ENOMEM)?.address() as *mut u8;
     Ok((page, address))
 }

@@ -2,7 +2,7 @@
 
 //! The zpool driver: how zswap uses a pool (include/linux/zpool.h, 6.12).
 
-use crate::linux::bindings;
+use crate::linux::{bindings, node};
 use crate::observe::debugfs::Tree;
 use crate::observe::shown_pool::ShownPool;
 use crate::pool::handle::Handle;
@@ -204,7 +204,8 @@ unsafe extern "C" fn malloc(
     let pool = unsafe { borrow(pool) };
     let stored = Len::new(size)
         .map_err(Error::from)
-        .and_then(|len| Pool::alloc(pool, len, gfp));
+        // zpool does not say where the page comes from.
+        .and_then(|len| Pool::alloc(pool, len, gfp, node::local()));
     match stored {
         Ok(stored) => {
             // SAFETY: zpool gives a place for the handle.

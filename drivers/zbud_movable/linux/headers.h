@@ -50,6 +50,13 @@ const gfp_t ZBM_GFP_THIS_NODE = (GFP_HIGHUSER_MOVABLE & ~__GFP_HARDWALL) |
  */
 const gfp_t ZBM_GFP_DISK = GFP_NOIO | __GFP_HIGHMEM | __GFP_MOVABLE | __GFP_RETRY_MAYFAIL |
 			   __GFP_NOWARN;
+/*
+ * For a page on one node if that has memory to spare, whoever asks for it: these flags
+ * are added to the caller's, those left out. kswapd is woken as the caller would.
+ */
+const gfp_t ZBM_GFP_SPARE = __GFP_THISNODE | __GFP_NOMEMALLOC | __GFP_NOWARN;
+const gfp_t ZBM_GFP_INSISTS = __GFP_DIRECT_RECLAIM | __GFP_MEMALLOC | __GFP_HIGH |
+			      __GFP_NOFAIL;
 /* Allowed for pages that can move, never for a table. */
 const gfp_t ZBM_GFP_ZONE_BITS = __GFP_HIGHMEM | __GFP_MOVABLE;
 const gfp_t ZBM_GFP_ZERO = __GFP_ZERO;

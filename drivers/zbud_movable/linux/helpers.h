@@ -17,8 +17,10 @@
 #include <linux/workqueue.h>
 
 /* page.c */
-struct page *zbm_alloc_page(gfp_t gfp);
-/* From one of @nodes (all if NULL), those near to @nid first. */
+/*
+ * From one of @nodes (all if NULL), those near to @nid first, or near to this CPU if
+ * that is not online.
+ */
 struct page *zbm_alloc_page_from(gfp_t gfp, int nid, const nodemask_t *nodes);
 /* A zeroed page of kernel memory; NULL if there is none. */
 void *zbm_alloc_table_page(gfp_t gfp);
@@ -91,6 +93,7 @@ int zbm_vma_set_read_only(struct vm_area_struct *vma);
 int zbm_numa_mem_id(void);
 unsigned int zbm_nr_node_ids(void);
 bool zbm_node_possible(int nid);
+int zbm_node_distance(int from, int to);
 /* The nodes that have memory now. */
 void zbm_nodes_with_memory(nodemask_t *nodes);
 /*

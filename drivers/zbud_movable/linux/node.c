@@ -23,6 +23,11 @@ bool zbm_node_possible(int nid)
 	return node_possible(nid);
 }
 
+int zbm_node_distance(int from, int to)
+{
+	return node_distance(from, to);
+}
+
 void zbm_nodes_with_memory(nodemask_t *nodes)
 {
 	*nodes = node_states[N_MEMORY];

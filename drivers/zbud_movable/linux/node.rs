@@ -29,6 +29,13 @@ pub(crate) fn possible() -> impl Iterator<Item = Nid> {
     })
 }
 
+/// How far a node's memory is from the processors of another; 10 is the node itself.
+pub(crate) fn distance(from: Nid, to: Nid) -> u32 {
+    // SAFETY: Reads a table; for nodes that are not in it the kernel has a value as well.
+    let distance = unsafe { bindings::zbm_node_distance(c_int::from(from.0), c_int::from(to.0)) };
+    u32::try_from(distance).unwrap_or(u32::MAX)
+}
+
 /// Pages of memory that the machine has now.
 pub(crate) fn total_pages() -> usize {
     // SAFETY: Reads a variable.

@@ -2,22 +2,25 @@
 /* Pages: allocation, references, the page lock. See helpers.h. */
 #include <linux/gfp.h>
 #include <linux/mm.h>
+#include <linux/nodemask.h>
 #include <linux/page-flags.h>
 #include <linux/pagemap.h>
+#include <linux/topology.h>
 #include <linux/vmalloc.h>
 
 #include "helpers.h"
 
-struct page *zbm_alloc_page(gfp_t gfp)
-{
-	return alloc_page(gfp);
-}
-
 struct page *zbm_alloc_page_from(gfp_t gfp, int nid, const nodemask_t *nodes)
 {
-	/* Only read, but not declared so. */
-	struct folio *folio = __folio_alloc(gfp, 0, nid, (nodemask_t *)nodes);
+	struct folio *folio;
 
+	if (nid >= MAX_NUMNODES || !node_online(nid)) {
+		if (gfp & __GFP_THISNODE)
+			return NULL;
+		nid = numa_mem_id();
+	}
+	/* The mask is only read, but not declared so. */
+	folio = __folio_alloc(gfp, 0, nid, (nodemask_t *)nodes);
 	return folio ? folio_page(folio, 0) : NULL;
 }
 

@@ -11,7 +11,6 @@
 //! | [`PageLock`]       | the same, with the page lock held by the holder or for it    |
 
 use super::bindings;
-use super::node;
 use super::node_list::nodemask;
 use crate::zbud::{Extent, Nid, NodeSet, PageAddr, PAGE_SIZE};
 use core::marker::PhantomData;
@@ -151,26 +150,28 @@ impl<'a> PageLock<'a> {
 pub(crate) struct NewPage(PageRef);
 
 impl NewPage {
-    /// Allocates a page with the caller's `gfp` flags; may sleep if they say so.
-    pub(crate) fn alloc(gfp: u32) -> Option<Self> {
-        // SAFETY: Any flags are fine.
-        Self::from_raw(unsafe { bindings::zbm_alloc_page(gfp) })
+    /// Allocates a page on one of `nodes`, all if `None`, as near to node `nid` as can be;
+    /// may sleep if `gfp` says so. The caller's memory policy is ignored; `gfp` decides
+    /// whether its cpuset applies.
+    pub(crate) fn alloc_near(gfp: u32, nid: Nid, nodes: Option<&NodeSet>) -> Option<Self> {
+        Self::alloc(gfp, nid, nodes.map_or(core::ptr::null(), nodemask))
     }
 
-    /// Allocates a page on one of `nodes`, as near to this CPU as can be. The
-    /// caller's memory policy is ignored; `gfp` decides whether its cpuset applies.
-    pub(crate) fn alloc_among(gfp: u32, nodes: &NodeSet) -> Option<Self> {
-        Self::alloc_near(gfp, node::local(), nodemask(nodes))
+    /// Allocates a page on node `nid` if that has memory to spare: neither sleeps nor
+    /// touches reserves, whatever `gfp` and the caller are.
+    pub(crate) fn alloc_spare(gfp: u32, nid: Nid) -> Option<Self> {
+        let gfp = gfp & !bindings::ZBM_GFP_INSISTS | bindings::ZBM_GFP_SPARE;
+        Self::alloc(gfp, nid, core::ptr::null())
     }
 
     /// Allocates a page on node `nid` only. May sleep.
     pub(crate) fn alloc_on(nid: Nid) -> Option<Self> {
-        Self::alloc_near(bindings::ZBM_GFP_THIS_NODE, nid, core::ptr::null())
+        Self::alloc(bindings::ZBM_GFP_THIS_NODE, nid, core::ptr::null())
     }
 
-    fn alloc_near(gfp: u32, nid: Nid, nodes: *const bindings::nodemask_t) -> Option<Self> {
-        // SAFETY: Any flags are fine, the node is one that is possible, and the
-        // node mask, if any, is valid during the call.
+    fn alloc(gfp: u32, nid: Nid, nodes: *const bindings::nodemask_t) -> Option<Self> {
+        // SAFETY: Any flags and any node are fine, and the node mask, if any, is valid
+        // during the call.
         Self::from_raw(unsafe { bindings::zbm_alloc_page_from(gfp, c_int::from(nid.0), nodes) })
     }
 

@@ -18,8 +18,8 @@ use crate::linux::page::{BorrowedPage, LockedPage, NewPage, PageLock, PageRef};
 use crate::linux::task::{self, NoPreempt};
 use crate::linux::work_queue::WorkQueue;
 use crate::zbud::{
-    Books, Cursor, DescId, Descriptor, Extents, Freed, Len, MappedZpage, Nid, NodeBooks, NodeSet,
-    PageAddr, Table, Violation,
+    Books, Cursor, DescId, Descriptor, Extents, Freed, Len, MappedZpage, Nid, NodeBooks, PageAddr,
+    Table, Violation,
 };
 use core::sync::atomic::{AtomicU64, Ordering};
 use kernel::prelude::*;
@@ -160,18 +160,21 @@ impl Pool {
         &*self.resources.mover
     }
 
-    /// Makes room for a zpage of `len` bytes. May sleep if `gfp` says so; `gfp` is for
-    /// a new page, if one is needed.
+    /// Makes room for a zpage of `len` bytes that belongs to node `nid`. May sleep if
+    /// `gfp` says so; `gfp` is for a new page, if one is needed.
+    ///
+    /// It goes beside a zpage on its node, else into a new page there, else beside one
+    /// elsewhere, else into a new page elsewhere.
     ///
     /// # Errors
     ///
     /// `ENOMEM`.
-    pub(crate) fn alloc(this: ArcBorrow<'_, Self>, len: Len, gfp: u32) -> Result<Handle> {
-        let nid = node::local();
+    pub(crate) fn alloc(this: ArcBorrow<'_, Self>, len: Len, gfp: u32, nid: Nid) -> Result<Handle> {
         let mut locked = this.locked.lock();
         if let Some(stored) = locked.books.pair(&this.table, nid, len)? {
             return Ok(Handle::new(&stored));
         }
+        let home = locked.books.home(nid);
         let reserved = if locked.books.has_descriptor() {
             Some(locked.books.reserve(&this.table)?)
         } else {
@@ -180,35 +183,64 @@ impl Pool {
         drop(locked);
         // INVARIANT: Reserved just now.
         let reserved = reserved.map(|id| Reserved { pool: &this, id });
-        Self::alloc_in_new_page(this, reserved, len, gfp)
+        Self::alloc_apart(&this, reserved, len, gfp, home)
             .inspect_err(|_| this.counters().alloc_failed.inc())
     }
 
-    /// mm may want to know the name of a page before it takes it, and may refuse: so
-    /// first the name, then mm, then the books.
-    fn alloc_in_new_page(
-        this: ArcBorrow<'_, Self>,
-        reserved: Option<Reserved<'_>>,
+    /// Where no zpage on node `home` leaves room for one more.
+    fn alloc_apart<'p>(
+        this: &'p ArcBorrow<'_, Self>,
+        mut reserved: Option<Reserved<'p>>,
         len: Len,
         gfp: u32,
+        home: Nid,
     ) -> Result<Handle> {
-        let pool = &*this;
-        let reserved = match reserved {
-            Some(reserved) => reserved,
-            None => pool.reserve(gfp)?,
+        let mems = &this.resources.mems;
+        if mems.several() {
+            let at_home = |gfp| NewPage::alloc_spare(gfp, home);
+            match Self::alloc_in_new_page(this, &mut reserved, len, gfp, at_home) {
+                Err(error) if error == ENOMEM => {}
+                done => return done,
+            }
+            if let Some(handle) = this.pair_elsewhere(home, len)? {
+                return Ok(handle);
+            }
+        }
+        let anywhere = |gfp| mems.alloc(gfp, home);
+        Self::alloc_in_new_page(this, &mut reserved, len, gfp, anywhere)
+    }
+
+    /// mm may want to know the name of a page before it takes it, and may refuse: so
+    /// first the name, then mm, then the books. After an error the name may be reserved
+    /// still, for another attempt.
+    fn alloc_in_new_page<'p>(
+        this: &'p ArcBorrow<'_, Self>,
+        reserved: &mut Option<Reserved<'p>>,
+        len: Len,
+        gfp: u32,
+        alloc: impl FnOnce(u32) -> Option<NewPage>,
+    ) -> Result<Handle> {
+        let pool = &**this;
+        let id = match reserved {
+            Some(reserved) => reserved.id,
+            None => reserved.insert(pool.reserve(gfp)?).id,
         };
-        let id = reserved.id;
         let mover = pool.mover();
-        let page = pool.resources.mems.alloc(gfp | mover.gfp());
-        let page = page.ok_or(ENOMEM)?;
-        // SAFETY: Reserved, and dropped before that is: it was declared after it.
-        let admitted = unsafe { Admitted::new(mover, page, id, Arc::from(this), gfp) }?;
+        let page = alloc(gfp | mover.gfp()).ok_or(ENOMEM)?;
+        // SAFETY: Reserved by a guard of the caller's, so dropped after `admitted` is.
+        let admitted = unsafe { Admitted::new(mover, page, id, Arc::from(*this), gfp) }?;
         let handle = pool.insert(id, &admitted, len)?;
         // SAFETY: In the books now.
         unsafe { admitted.settle() };
         // It is not reserved any more.
-        core::mem::forget(reserved);
+        core::mem::forget(reserved.take());
         Ok(handle)
+    }
+
+    fn pair_elsewhere(&self, home: Nid, len: Len) -> Result<Option<Handle>> {
+        let mut locked = self.locked.lock();
+        let stored = locked.books.pair_elsewhere(&self.table, home, len)?;
+        Ok(stored.map(|stored| Handle::new(&stored)))
     }
 
     /// Puts a zpage of `len` bytes into an admitted page, whose name is reserved.
@@ -381,9 +413,10 @@ impl Pool {
         self.pages.load(Ordering::Relaxed)
     }
 
-    /// From now on zpages are put beside others on the nodes of `allowed` only.
-    pub(crate) fn allow(&self, allowed: &NodeSet) {
-        self.locked.lock().books.allow(allowed);
+    /// Where zpages may be put beside others has changed.
+    pub(crate) fn allow(&self) {
+        let mems = &self.resources.mems;
+        self.locked.lock().books.allow(|nid| mems.home(nid));
     }
 
     /// Pages on node `nid`.

@@ -46,17 +46,17 @@ impl Pools {
 
     /// Asks for zpages to be placed on `nodes` from now on, `None` for all.
     pub(crate) fn ask_mems(&self, nodes: Option<NodeSet>) -> Change {
-        self.mems().ask(nodes, |allowed| self.allow(allowed))
+        self.mems().ask(nodes, || self.allow())
     }
 
     /// Nodes have got memory, or lost it.
     pub(crate) fn refresh_mems(&self) {
-        self.mems().refresh(|allowed| self.allow(allowed));
+        self.mems().refresh(|| self.allow());
     }
 
-    fn allow(&self, allowed: &NodeSet) {
+    fn allow(&self) {
         for pool in self.list.lock().iter().flatten() {
-            pool.allow(allowed);
+            pool.allow();
         }
     }
 
@@ -70,7 +70,7 @@ impl Pools {
         let mut list = self.list.lock();
         list.reserve(1, GFP_KERNEL)?;
         // A later change of the nodes finds the pool on the list.
-        pool.allow(&self.mems().effective());
+        pool.allow();
         match list.iter_mut().find(|one| one.is_none()) {
             Some(free) => *free = Some(pool.clone()),
             None => list.push(Some(pool.clone()), GFP_KERNEL)?,

@@ -21,7 +21,7 @@ pub(crate) struct Zpage<'p> {
 }
 
 impl<'p> Zpage<'p> {
-    /// Stores a copy of `len` bytes, on node `nid` if that can be. May sleep if `gfp` says
+    /// Stores a copy of `len` bytes, which belong to node `nid`. May sleep if `gfp` says
     /// so; `gfp` is for a new page, if one is needed.
     ///
     /// # Errors
@@ -39,8 +39,7 @@ impl<'p> Zpage<'p> {
         gfp: u32,
         nid: Nid,
     ) -> Result<Self> {
-        let handle = Pool::alloc(pool, Len::new(len)?, gfp)?;
-        let _ = nid;
+        let handle = Pool::alloc(pool, Len::new(len)?, gfp, nid)?;
         // INVARIANT: Allocated just now.
         let zpage = Self { pool, handle };
         let mapped = zpage.map()?;
