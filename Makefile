@@ -39,6 +39,7 @@ help:
 	@echo 'make test-long       what test leaves out: the other kernels and movers, more rounds of'
 	@echo '                     the races; goes on after an interruption (FRESH=1: from the start)'
 	@echo 'make costs           what each mover costs, and zbud, in instructions'
+	@echo 'make density         what it costs in density that zpages stay on their node'
 	@echo 'make vm              a root shell in a guest that has the module loaded'
 	@echo 'make lint            formatting and linters only'
 	@echo 'make kernel          get the guest kernel ready, print its directory'
@@ -68,6 +69,9 @@ test-long:
 costs:
 	@$(IN_ROOT) scripts/costs
 
+density:
+	@$(IN_ROOT) scripts/density
+
 lint:
 	@$(IN_ROOT) scripts/test layers spdx shell fmt clippy clippy-module sparse checkpatch
 
@@ -88,4 +92,4 @@ zbudctl-install:
 	install -D -m 0755 "$$bin" "$(DESTDIR)$(PREFIX)/bin/zbudctl" && \
 	install -D -m 0644 "$$bin.8" "$(DESTDIR)$(PREFIX)/share/man/man8/zbudctl.8"
 
-.PHONY: all modules modules_install clean help demo test test-long costs lint vm kernel module zbudctl zbudctl-install
+.PHONY: all modules modules_install clean help demo test test-long costs density lint vm kernel module zbudctl zbudctl-install
