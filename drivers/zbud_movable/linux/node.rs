@@ -14,6 +14,7 @@ pub(crate) fn count() -> usize {
 }
 
 /// The node whose memory is nearest to this CPU.
+#[cfg_attr(not(CONFIG_ZPOOL), allow(dead_code))]
 pub(crate) fn local() -> Nid {
     // SAFETY: Reads a per-CPU variable; no preconditions.
     let nid = unsafe { bindings::zbm_numa_mem_id() };

@@ -1,0 +1,109 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""disk.py zram|zbud ALGORITHM MIB: what it costs to swap to a disk, inside a guest that
+counts instructions instead of time (scripts/vm/boot --icount), so that nanoseconds
+are instructions.
+
+MIB of /dev/vda's data become anonymous memory, more than the guest has: a first pass fills
+memory and swaps out most of it, a second reads every page, which swaps in what is read,
+frees its slot and swaps out another. Prints KEY=VALUE: instructions per page.
+
+`write` and `read` are those of a request to the disk, `free` those of a slot that is freed,
+where the kernel has the function profiler; `fill_all` and `read_all` are those of the
+passes, with all that the kernel and the test do."""
+
+import mmap
+import os
+import subprocess
+import sys
+import time
+
+TRACING = "/sys/kernel/tracing"
+OUT, INTO = "swap_writepage_bdev_sync", "swap_read_folio_bdev_sync"
+# The last is what the worker does, with the page cache.
+FREE = ["swap_entry_range_free", "truncate_inode_pages_range"]
+
+
+def put(path, text):
+    with open(path, "w") as file:
+        file.write(text)
+
+
+def profiled():
+    """Calls and instructions of each function since the last time; None without profiler."""
+    if not os.path.exists(f"{TRACING}/function_profile_enabled"):
+        return None
+    seen = {}
+    with open(f"{TRACING}/trace_stat/function0") as stat:
+        for line in stat.readlines()[2:]:
+            name, hits, took = line.split()[:3]
+            seen[name] = int(hits), float(took) * 1000
+    put(f"{TRACING}/function_profile_enabled", "0")
+    put(f"{TRACING}/function_profile_enabled", "1")
+    return seen
+
+
+def vmstat(*names):
+    with open("/proc/vmstat") as stat:
+        found = dict(line.split() for line in stat)
+    return [int(found[name]) for name in names]
+
+
+def passed(work):
+    """Pages swapped out and in by `work`, and the instructions that it took."""
+    out, into = vmstat("pswpout", "pswpin")
+    began = time.monotonic_ns()
+    work()
+    took = time.monotonic_ns() - began
+    out_now, into_now = vmstat("pswpout", "pswpin")
+    return out_now - out, into_now - into, took
+
+
+def per(seen, first, *more):
+    """Instructions per call of the first, the others' included."""
+    total = sum(seen.get(name, (0, 0))[1] for name in (first, *more))
+    return total / max(1, seen[first][0])
+
+
+def main():
+    kind, algorithm, size = sys.argv[1], sys.argv[2], int(sys.argv[3]) << 20
+    disk = f"/sys/block/{kind}0"
+    put("/sys/kernel/mm/transparent_hugepage/enabled", "never")
+    put("/proc/sys/vm/page-cluster", "0")
+    put(f"{disk}/comp_algorithm", algorithm)
+    put(f"{disk}/disksize", str(2 * size))
+    for command in (["mkswap", "-q", f"/dev/{kind}0"], ["swapon", f"/dev/{kind}0"]):
+        subprocess.run(command, check=True)
+    if os.path.exists(f"{TRACING}/function_profile_enabled"):
+        put(f"{TRACING}/set_ftrace_filter", " ".join([OUT, INTO, *FREE]))
+        put(f"{TRACING}/function_profile_enabled", "1")
+
+    memory = mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+
+    def fill():
+        with open("/dev/vda", "rb", buffering=0) as data:
+            for at in range(0, size, 1 << 20):
+                memory[at : at + (1 << 20)] = data.read(1 << 20)
+
+    def read():
+        sum(memory[at] for at in range(0, size, mmap.PAGESIZE))
+
+    out, _, took = passed(fill)
+    print(f"filled={out}\nfill_all={took / max(1, out):.0f}")
+    seen = profiled()
+    if seen:
+        print(f"fill_write={per(seen, OUT):.0f}")
+    with open(f"{disk}/mm_stat") as stat:
+        stored, compressed, used = stat.read().split()[:3]
+    print(f"stored={stored}\ncompressed={compressed}\nused={used}")
+
+    out, into, took = passed(read)
+    print(f"out={out}\nin={into}\nread_all={took / max(1, into):.0f}")
+    seen = profiled()
+    if seen:
+        write, read_in, free = per(seen, OUT), per(seen, INTO), per(seen, *FREE)
+        print(f"write={write:.0f}\nread={read_in:.0f}\nfree={free:.0f}")
+        print(f"sum={write + read_in + free:.0f}")
+
+
+main()
