@@ -5,7 +5,7 @@
 //! The core is in `src/zbud/` and knows no kernel; this crate connects it to Linux.
 //! Modules use those below them only (`layers.list`, checked by `make lint`):
 //!
-//! - [`front`][]: users that store: zswap;
+//! - [`front`][]: users that store: zswap, and a file in debugfs;
 //! - [`disk`][]: the pool as a disk;
 //! - [`control`][]: sysfs, requests, memory hotplug, processes that map pages;
 //! - [`observe`][]: debugfs;
@@ -42,6 +42,7 @@ module! {
 /// The loaded module. Fields are dropped in order: the ways in first, then the things
 /// that they use.
 struct ZbudMovable {
+    _data: Option<front::data_file::Files>,
     _disks: disk::disks::Disks,
     #[cfg(CONFIG_ZPOOL)]
     _zpool: front::zpool::Registered,
@@ -61,7 +62,6 @@ impl kernel::Module for ZbudMovable {
         let queue = linux::work_queue::WorkQueue::new()?;
         let pools = pool::pools::Pools::new(pool::pool::Resources {
             mover,
-            mems: pool::mems::Mems::new()?,
             counters,
             queue: queue.clone(),
         })?;
@@ -92,7 +92,12 @@ impl kernel::Module for ZbudMovable {
         let zpool = unsafe { zpool.register() };
         // SAFETY: As above.
         unsafe { disks.open() };
+        // zswap can do without it, and so can a kernel without lz4.
+        let data = front::data_file::Files::new(&pools, &tree)
+            .inspect_err(|error| pr_warn!("no data file in debugfs: {error:?}\n"))
+            .ok();
         Ok(Self {
+            _data: data,
             _disks: disks,
             #[cfg(CONFIG_ZPOOL)]
             _zpool: zpool,

@@ -182,7 +182,8 @@ fn set_mems(control: &Control, words: [Option<&str>; 2]) -> Result {
     } else {
         None
     };
-    let change = control.pools.ask_mems((word != "all").then_some(nodes));
+    let nodes = (word != "all").then_some(nodes);
+    let change = control.pools.ask_mems(control.pools.mems(), nodes);
     let Some(request) = request else {
         return Ok(());
     };

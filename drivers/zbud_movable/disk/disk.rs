@@ -15,8 +15,9 @@ use crate::linux::page::NewPage;
 use crate::linux::task;
 use crate::observe::debugfs::Tree;
 use crate::observe::shown_pool::ShownPool;
-use crate::pool::pools::Pools;
-use crate::zbud::{PAGE_SHIFT, PAGE_SIZE};
+use crate::pool::mems::Mems;
+use crate::pool::pools::{ChildMems, Pools};
+use crate::zbud::{NodeSet, PAGE_SHIFT, PAGE_SIZE};
 use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 use kernel::prelude::*;
 use kernel::str::CString;
@@ -58,6 +59,8 @@ impl State {
 pub(crate) struct Disk {
     name: CString,
     context: Context,
+    /// Where its pool's pages may be.
+    mems: ChildMems,
     link: Link,
     /// Being reset, or removed: nobody may open it. Changes under the lock of openings.
     claimed: AtomicBool,
@@ -84,10 +87,12 @@ impl Disk {
         };
         let name = CString::try_from_fmt(format_args!("zbud{id}"))?;
         let knobs = Arc::new(Knobs::new(), GFP_KERNEL)?;
+        let mems = Pools::child_mems(&context.pools)?;
         Arc::pin_init(
             pin_init!(Self {
                 name,
                 context,
+                mems,
                 link: Link::new(),
                 claimed: AtomicBool::new(false),
                 knobs,
@@ -114,7 +119,7 @@ impl Disk {
             return Err(EBUSY);
         }
         let Context { pools, tree } = &self.context;
-        let pool = ShownPool::new(self.name.to_cstring()?, pools, tree)?;
+        let pool = ShownPool::new(self.name.to_cstring()?, pools, tree, self.mems.clone())?;
         let store = Store::new(blocks, state.choice, self.knobs.clone(), pool)?;
         let store = KBox::new(store, GFP_KERNEL)?;
         // INVARIANT: The disk had no capacity: nobody has used a store of it.
@@ -126,6 +131,16 @@ impl Disk {
             store,
         });
         self.link.set_pages(blocks)
+    }
+
+    /// The nodes on which its pages may be.
+    pub(super) fn mems(&self) -> &Mems {
+        &self.mems
+    }
+
+    /// Asks for its pages to be placed on `nodes` from now on, `None` for all. May sleep.
+    pub(super) fn ask_mems(&self, nodes: Option<NodeSet>) {
+        self.context.pools.ask_mems(&self.mems, nodes);
     }
 
     /// Takes the disk away from those who would open it; it stays so until
@@ -174,6 +189,7 @@ impl Disk {
         let active = state.active.take();
         state.choice = choice;
         self.knobs.reset();
+        self.ask_mems(None);
         // With the mutex held: the next pool of the disk has the same name.
         drop(active);
         drop(state);

@@ -10,8 +10,9 @@ use super::store::Store;
 use crate::linux::disk::Attribute;
 use crate::linux::input;
 use crate::linux::kobject::{self, Directory, Shown, Value};
+use crate::linux::node_list;
 use crate::pool::pool::Pool;
-use crate::zbud::{Nid, NodeBooks, PAGE_SHIFT, PAGE_SIZE};
+use crate::zbud::{Nid, NodeBooks, NodeSet, PAGE_SHIFT, PAGE_SIZE};
 use core::sync::atomic::Ordering;
 use kernel::prelude::*;
 use kernel::str::CString;
@@ -22,6 +23,7 @@ use kernel::sync::Arc;
 pub(crate) enum Read {
     Number(fn(&Disk, &State) -> u64),
     Text(fn(&Disk, &State) -> Result<CString>),
+    Nodes(fn(&Disk) -> NodeSet),
     Nothing,
 }
 
@@ -140,6 +142,21 @@ static DEBUG_STAT: Attr = file(
 static LARGE_ZPAGES: Attr = number(c"large_zpages", |_, state| {
     stat(state, |stats| &stats.large).saturating_add(stat(state, |stats| &stats.raw))
 });
+static MEMS: Attr = file(
+    c"mems",
+    Read::Nodes(|disk| disk.mems().asked()),
+    Some(|disk, bytes| {
+        let word = word(bytes)?;
+        let nodes = node_list::parse(word)?;
+        disk.ask_mems((word != "all").then_some(nodes));
+        Ok(())
+    }),
+);
+static MEMS_EFFECTIVE: Attr = file(
+    c"mems_effective",
+    Read::Nodes(|disk| disk.mems().effective()),
+    None,
+);
 static PAGES: Attr = number(c"pages", |_, state| node_sum(state, None, NodeBooks::pages));
 static ZPAGES: Attr = number(c"zpages", |_, state| {
     node_sum(state, None, NodeBooks::zpages)
@@ -150,7 +167,7 @@ static UNBUDDIED_PAGES: Attr = number(c"unbuddied_pages", |_, state| {
 static STORED_BYTES: Attr = number(c"stored_bytes", |_, state| stored_bytes(state));
 
 /// All files of a disk.
-pub(super) const FILES: [&Attr; 17] = [
+pub(super) const FILES: [&Attr; 19] = [
     &DISKSIZE,
     &INITSTATE,
     &RESET,
@@ -164,6 +181,8 @@ pub(super) const FILES: [&Attr; 17] = [
     &IO_STAT,
     &DEBUG_STAT,
     &LARGE_ZPAGES,
+    &MEMS,
+    &MEMS_EFFECTIVE,
     &PAGES,
     &ZPAGES,
     &UNBUDDIED_PAGES,
@@ -282,6 +301,7 @@ impl Directory for Disk {
         match file.read {
             Read::Number(read) => Ok(value.number(read(self, &state))),
             Read::Text(read) => Ok(value.text(read(self, &state)?.to_str()?)),
+            Read::Nodes(read) => Ok(value.nodes(&read(self))),
             Read::Nothing => Err(EIO),
         }
     }

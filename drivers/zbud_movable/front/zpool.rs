@@ -145,7 +145,9 @@ unsafe extern "C" fn create(name: *const c_char, _gfp: bindings::gfp_t) -> *mut 
     // SAFETY: zpool gives a C string.
     let name = unsafe { CStr::from_char_ptr(name) };
     let created = (|| {
-        let pool = ShownPool::new(name.to_cstring()?, &context.pools, &context.tree)?;
+        let pools = &context.pools;
+        let mems = pools.mems().clone();
+        let pool = ShownPool::new(name.to_cstring()?, pools, &context.tree, mems)?;
         let handle = Arc::clone(&pool);
         let mut shown = context.shown.lock();
         match shown.iter_mut().find(|one| one.is_none()) {

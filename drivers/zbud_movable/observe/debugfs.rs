@@ -19,7 +19,7 @@ static VERIFY: Fops<Pool> = seq::single(open_verify);
 pub(crate) struct Tree {
     pools: Entry,
     disks: Entry,
-    _root: Entry,
+    root: Entry,
 }
 
 impl Tree {
@@ -29,8 +29,13 @@ impl Tree {
         Self {
             pools: root.dir(kernel::c_str!("pools")),
             disks: root.dir(kernel::c_str!("disks")),
-            _root: root,
+            root,
         }
+    }
+
+    /// The root directory.
+    pub(crate) fn root(&self) -> &Entry {
+        &self.root
     }
 
     /// The directory `disks`.

@@ -4,6 +4,7 @@
 
 use super::debugfs::Tree;
 use crate::linux::debugfs::Entry;
+use crate::pool::mems::Mems;
 use crate::pool::pool::Pool;
 use crate::pool::pools::Pools;
 use core::ops::Deref;
@@ -24,8 +25,13 @@ impl ShownPool {
     /// # Errors
     ///
     /// `ENOMEM`.
-    pub(crate) fn new(name: CString, pools: &Arc<Pools>, tree: &Tree) -> Result<Self> {
-        let pool = pools.add(name)?;
+    pub(crate) fn new(
+        name: CString,
+        pools: &Arc<Pools>,
+        tree: &Tree,
+        mems: Arc<Mems>,
+    ) -> Result<Self> {
+        let pool = pools.add(name, mems)?;
         Ok(Self {
             // SAFETY: `drop` removes the directory before it drops the pool.
             dir: Some(unsafe { tree.add(&pool) }),

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The nodes on which zpages may be placed, as cpuset.mems is for a process. An
-//! administrator names them; of these, those that have memory count, and all nodes
-//! if none of them has.
+//! The nodes on which the zpages of a pool may be placed, as cpuset.mems is for a
+//! process. As with cpusets there is a tree of them: the root, which zswap's pools use,
+//! and children for users that have nodes of their own. An administrator names nodes; of
+//! these, those count that count for the parent, and all of the parent's if none does.
+//! For the root, those that have memory.
+//!
+//! Everything changes under the lock of the list of pools ([`Editor`]).
 
 use crate::linux::page::NewPage;
 use crate::linux::{node, node_list};
@@ -15,35 +19,52 @@ use kernel::sync::{Arc, Mutex};
 /// See the module's documentation.
 #[pin_data]
 pub(crate) struct Mems {
-    /// The nodes asked for; `None` is all. Locked before the list of pools.
+    parent: Option<Arc<Mems>>,
+    /// The nodes asked for; `None` is all. Nothing is locked under it.
     #[pin]
     asked: Mutex<Option<NodeSet>>,
-    /// Whether `effective` are not all nodes that have memory. Changes under `asked`.
+    /// Whether `effective` are not all nodes that have memory.
     restricted: AtomicBool,
-    /// Whether `effective` has more than one node. Changes under `asked`.
+    /// Whether `effective` has more than one node.
     several: AtomicBool,
     /// Read and written a word at a time: an allocation during a change may see some
-    /// of both sets. Never empty as a whole. Changes under `asked`.
+    /// of both sets. Never empty as a whole.
     effective: [AtomicU64; NodeSet::EMPTY.words().len()],
-    /// For each node, that of `effective` which is nearest. Changes under `asked`.
+    /// For each node, that of `effective` which is nearest.
     homes: KVVec<AtomicU16>,
 }
 
-/// A change of the nodes that count.
-pub(crate) struct Change {
-    pub(crate) from: NodeSet,
-    pub(crate) to: NodeSet,
-}
+/// The right to change a tree of [`Mems`]. It lives under the lock of the list of pools.
+pub(crate) struct Editor(());
 
 impl Mems {
-    /// All nodes.
-    pub(crate) fn new() -> Result<Arc<Self>> {
+    /// The root of a tree: all nodes.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(crate) fn root() -> Result<(Arc<Self>, Editor)> {
+        let mut editor = Editor(());
+        Ok((Self::new(None, &mut editor)?, editor))
+    }
+
+    /// All nodes of `parent`.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(crate) fn child(parent: Arc<Mems>, editor: &mut Editor) -> Result<Arc<Self>> {
+        Self::new(Some(parent), editor)
+    }
+
+    fn new(parent: Option<Arc<Mems>>, editor: &mut Editor) -> Result<Arc<Self>> {
         let mut homes = KVVec::with_capacity(node::count(), GFP_KERNEL)?;
         for _ in 0..node::count() {
             homes.push(AtomicU16::new(0), GFP_KERNEL)?;
         }
         let mems = Arc::pin_init(
             pin_init!(Self {
+                parent,
                 asked <- new_mutex!(None, "zbud_movable::Mems::asked"),
                 restricted: AtomicBool::new(false),
                 several: AtomicBool::new(false),
@@ -52,7 +73,7 @@ impl Mems {
             }),
             GFP_KERNEL,
         )?;
-        mems.refresh(|| {});
+        mems.refresh(editor);
         Ok(mems)
     }
 
@@ -79,7 +100,7 @@ impl Mems {
         home.map_or(nid, |home| Nid(home.load(Ordering::Relaxed)))
     }
 
-    /// The nodes asked for.
+    /// The nodes asked for; all that have memory if none were.
     pub(crate) fn asked(&self) -> NodeSet {
         (*self.asked.lock()).unwrap_or_else(node_list::with_memory)
     }
@@ -100,42 +121,34 @@ impl Mems {
         }
     }
 
-    /// Asks for other nodes, `None` for all; `apply` tells the pools what counts now.
-    pub(crate) fn ask(&self, nodes: Option<NodeSet>, apply: impl FnOnce()) -> Change {
-        let mut asked = self.asked.lock();
-        *asked = nodes;
-        self.update(&asked, apply)
+    /// Asks for other nodes, `None` for all. They count from the next
+    /// [refresh](Mems::refresh) on.
+    pub(crate) fn ask(&self, nodes: Option<NodeSet>, _: &mut Editor) {
+        *self.asked.lock() = nodes;
     }
 
-    /// Nodes have got memory, or lost it.
-    pub(crate) fn refresh(&self, apply: impl FnOnce()) {
-        let asked = self.asked.lock();
-        self.update(&asked, apply);
-    }
-
-    fn update(&self, asked: &Option<NodeSet>, apply: impl FnOnce()) -> Change {
-        let all = node_list::with_memory();
-        let there = asked.map(|nodes| nodes.intersection(&all));
+    /// Finds out which nodes count; for the parent that was done before.
+    pub(crate) fn refresh(&self, _: &mut Editor) {
+        let with_memory = node_list::with_memory();
+        let all = self.parent.as_ref();
+        let all = all.map_or(with_memory, |parent| parent.effective());
+        let there = (*self.asked.lock()).map(|nodes| nodes.intersection(&all));
         let some = there.filter(|nodes| !nodes.is_empty());
-        let change = Change {
-            from: self.effective(),
-            to: some.unwrap_or(all),
-        };
-        for (now, word) in self.effective.iter().zip(change.to.words()) {
+        let nodes = some.unwrap_or(all);
+        for (now, word) in self.effective.iter().zip(nodes.words()) {
             now.fetch_or(*word, Ordering::Relaxed);
         }
-        for (now, word) in self.effective.iter().zip(change.to.words()) {
+        for (now, word) in self.effective.iter().zip(nodes.words()) {
             now.store(*word, Ordering::Release);
         }
         for (nid, home) in (0_u16..).map(Nid).zip(&self.homes) {
-            let nearest = || change.to.nearest(|to| node::distance(nid, to));
-            let counts = change.to.contains(nid).then_some(nid);
+            let nearest = || nodes.nearest(|to| node::distance(nid, to));
+            let counts = nodes.contains(nid).then_some(nid);
             let Nid(nearest) = counts.or_else(nearest).unwrap_or(nid);
             home.store(nearest, Ordering::Relaxed);
         }
-        self.restricted.store(change.to != all, Ordering::Relaxed);
-        self.several.store(change.to.len() > 1, Ordering::Relaxed);
-        apply();
-        change
+        let restricted = nodes != with_memory;
+        self.restricted.store(restricted, Ordering::Relaxed);
+        self.several.store(nodes.len() > 1, Ordering::Relaxed);
     }
 }

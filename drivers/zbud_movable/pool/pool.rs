@@ -33,8 +33,6 @@ use kernel::workqueue::{impl_has_work, new_work, Work, WorkItem};
 pub(crate) struct Resources {
     /// Makes their pages known to mm.
     pub(crate) mover: Arc<dyn Mover<Pool>>,
-    /// Where their pages may come from.
-    pub(crate) mems: Arc<Mems>,
     pub(crate) counters: Arc<Counters>,
     /// Where their workers run.
     pub(crate) queue: Arc<WorkQueue>,
@@ -67,6 +65,8 @@ struct Locked {
 pub(crate) struct Pool {
     name: CString,
     resources: Resources,
+    /// Where its pages may be.
+    mems: Arc<Mems>,
     table: Leaves,
     /// The drain lock: its holder releases the pages on the deferred list, alone.
     #[pin]
@@ -124,7 +124,7 @@ impl Pool {
     /// # Errors
     ///
     /// `ENOMEM`.
-    pub(crate) fn new(name: CString, resources: Resources) -> Result<Arc<Self>> {
+    pub(crate) fn new(name: CString, resources: Resources, mems: Arc<Mems>) -> Result<Arc<Self>> {
         let mut nodes = KVVec::with_capacity(node::count(), GFP_KERNEL)?;
         for _ in 0..node::count() {
             nodes.push(NodeBooks::new(), GFP_KERNEL)?;
@@ -138,6 +138,7 @@ impl Pool {
             pin_init!(Self {
                 name,
                 resources,
+                mems,
                 table,
                 draining <- new_mutex!((), "zbud_movable::Pool::draining"),
                 locked <- new_spinlock!(locked, "zbud_movable::Pool::locked"),
@@ -195,7 +196,7 @@ impl Pool {
         gfp: u32,
         home: Nid,
     ) -> Result<Handle> {
-        let mems = &this.resources.mems;
+        let mems = &this.mems;
         if mems.several() {
             let at_home = |gfp| NewPage::alloc_spare(gfp, home);
             match Self::alloc_in_new_page(this, &mut reserved, len, gfp, at_home) {
@@ -415,8 +416,7 @@ impl Pool {
 
     /// Where zpages may be put beside others has changed.
     pub(crate) fn allow(&self) {
-        let mems = &self.resources.mems;
-        self.locked.lock().books.allow(|nid| mems.home(nid));
+        self.locked.lock().books.allow(|nid| self.mems.home(nid));
     }
 
     /// Pages on node `nid`.

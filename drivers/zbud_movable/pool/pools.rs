@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The list of all pools.
+//! The list of all pools, and the tree of nodes on which they may be.
 
-use super::mems::{Change, Mems};
+use super::mems::{Editor, Mems};
 use super::pool::{Pool, Resources};
 use crate::linux::bindings;
 use crate::zbud::NodeSet;
+use core::ops::Deref;
 use kernel::prelude::*;
 use kernel::str::CString;
 use kernel::sync::{new_mutex, Arc, Mutex};
@@ -14,9 +15,44 @@ use kernel::sync::{new_mutex, Arc, Mutex};
 #[pin_data]
 pub(crate) struct Pools {
     resources: Resources,
+    mems: Arc<Mems>,
     /// Locked before any pool lock; nothing that a page lock is held for locks it.
     #[pin]
-    list: Mutex<KVec<Option<Arc<Pool>>>>,
+    list: Mutex<List>,
+}
+
+struct List {
+    pools: KVec<Option<Arc<Pool>>>,
+    /// The children of the root.
+    mems: KVec<Option<Arc<Mems>>>,
+    editor: Editor,
+}
+
+/// A change of the nodes that count.
+pub(crate) struct Change {
+    pub(crate) from: NodeSet,
+    pub(crate) to: NodeSet,
+}
+
+/// Nodes for some pools, within those of all; up to date as long as this lives, which
+/// is longer than these pools are used.
+pub(crate) struct ChildMems {
+    mems: Arc<Mems>,
+    pools: Arc<Pools>,
+}
+
+fn put<T>(slots: &mut KVec<Option<T>>, value: T) -> Result {
+    match slots.iter_mut().find(|slot| slot.is_none()) {
+        Some(free) => *free = Some(value),
+        None => slots.push(Some(value), GFP_KERNEL)?,
+    }
+    Ok(())
+}
+
+fn take<T>(slots: &mut [Option<Arc<T>>], value: &Arc<T>) -> Option<Arc<T>> {
+    let is_it = |one: &Arc<T>| Arc::ptr_eq(one, value);
+    let mut slots = slots.iter_mut();
+    slots.find(|slot| slot.as_ref().is_some_and(is_it))?.take()
 }
 
 impl Pools {
@@ -26,10 +62,17 @@ impl Pools {
     ///
     /// `ENOMEM`.
     pub(crate) fn new(resources: Resources) -> Result<Arc<Self>> {
+        let (mems, editor) = Mems::root()?;
+        let list = List {
+            pools: KVec::new(),
+            mems: KVec::new(),
+            editor,
+        };
         Arc::pin_init(
             pin_init!(Self {
                 resources,
-                list <- new_mutex!(KVec::new(), "zbud_movable::Pools::list"),
+                mems,
+                list <- new_mutex!(list, "zbud_movable::Pools::list"),
             }),
             GFP_KERNEL,
         )
@@ -40,50 +83,71 @@ impl Pools {
         &self.resources
     }
 
-    pub(crate) fn mems(&self) -> &Mems {
-        &self.resources.mems
+    /// The nodes for all pools, the root of the tree.
+    pub(crate) fn mems(&self) -> &Arc<Mems> {
+        &self.mems
     }
 
-    /// Asks for zpages to be placed on `nodes` from now on, `None` for all.
-    pub(crate) fn ask_mems(&self, nodes: Option<NodeSet>) -> Change {
-        self.mems().ask(nodes, || self.allow())
-    }
-
-    /// Nodes have got memory, or lost it.
-    pub(crate) fn refresh_mems(&self) {
-        self.mems().refresh(|| self.allow());
-    }
-
-    fn allow(&self) {
-        for pool in self.list.lock().iter().flatten() {
-            pool.allow();
-        }
-    }
-
-    /// Makes a pool. May sleep.
+    /// Nodes for some pools, within those for all: at first the same. May sleep.
     ///
     /// # Errors
     ///
     /// `ENOMEM`.
-    pub(crate) fn add(&self, name: CString) -> Result<Arc<Pool>> {
-        let pool = Pool::new(name, self.resources.clone())?;
+    pub(crate) fn child_mems(this: &Arc<Self>) -> Result<ChildMems> {
+        let mut list = this.list.lock();
+        let mems = Mems::child(this.mems.clone(), &mut list.editor)?;
+        put(&mut list.mems, mems.clone())?;
+        Ok(ChildMems {
+            mems,
+            pools: this.clone(),
+        })
+    }
+
+    /// Asks for the zpages of the pools that have `mems`, the root or a child, to be
+    /// placed on `nodes` from now on, `None` for all. May sleep.
+    pub(crate) fn ask_mems(&self, mems: &Mems, nodes: Option<NodeSet>) -> Change {
         let mut list = self.list.lock();
-        list.reserve(1, GFP_KERNEL)?;
+        let from = mems.effective();
+        mems.ask(nodes, &mut list.editor);
+        self.refresh(&mut list);
+        let to = mems.effective();
+        Change { from, to }
+    }
+
+    /// Nodes have got memory, or lost it. May sleep.
+    pub(crate) fn refresh_mems(&self) {
+        self.refresh(&mut self.list.lock());
+    }
+
+    /// From the root to the pools.
+    fn refresh(&self, list: &mut List) {
+        self.mems.refresh(&mut list.editor);
+        for mems in list.mems.iter().flatten() {
+            mems.refresh(&mut list.editor);
+        }
+        for pool in list.pools.iter().flatten() {
+            pool.allow();
+        }
+    }
+
+    /// Makes a pool whose zpages are placed as `mems`, the root or a child, says. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(crate) fn add(&self, name: CString, mems: Arc<Mems>) -> Result<Arc<Pool>> {
+        let pool = Pool::new(name, self.resources.clone(), mems)?;
+        let mut list = self.list.lock();
+        put(&mut list.pools, pool.clone())?;
         // A later change of the nodes finds the pool on the list.
         pool.allow();
-        match list.iter_mut().find(|one| one.is_none()) {
-            Some(free) => *free = Some(pool.clone()),
-            None => list.push(Some(pool.clone()), GFP_KERNEL)?,
-        }
         Ok(pool)
     }
 
     /// Ends a pool whose user has freed all zpages. May sleep.
     pub(crate) fn remove(&self, pool: Arc<Pool>) {
-        let is_it = |one: &Arc<Pool>| Arc::ptr_eq(one, &pool);
         let mut list = self.list.lock();
-        let found = list.iter_mut().find(|one| one.as_ref().is_some_and(is_it));
-        let listed = found.and_then(Option::take);
+        let listed = take(&mut list.pools, &pool);
         drop(list);
         drop(listed);
         if pool.drain().is_err() {
@@ -106,8 +170,8 @@ impl Pools {
     /// `ENOMEM`.
     pub(crate) fn all(&self) -> Result<KVec<Arc<Pool>>> {
         let list = self.list.lock();
-        let mut all = KVec::with_capacity(list.len(), GFP_KERNEL)?;
-        for pool in list.iter().flatten() {
+        let mut all = KVec::with_capacity(list.pools.len(), GFP_KERNEL)?;
+        for pool in list.pools.iter().flatten() {
             all.push(pool.clone(), GFP_KERNEL)?;
         }
         Ok(all)
@@ -125,7 +189,24 @@ impl Pools {
 
     fn fold(&self, with: impl Fn(u64, &Pool) -> u64) -> u64 {
         let list = self.list.lock();
-        let pools = list.iter().flatten();
+        let pools = list.pools.iter().flatten();
         pools.fold(0, |so_far, pool| with(so_far, pool))
+    }
+}
+
+impl Deref for ChildMems {
+    type Target = Arc<Mems>;
+
+    fn deref(&self) -> &Arc<Mems> {
+        &self.mems
+    }
+}
+
+impl Drop for ChildMems {
+    fn drop(&mut self) {
+        let mut list = self.pools.list.lock();
+        let listed = take(&mut list.mems, &self.mems);
+        drop(list);
+        drop(listed);
     }
 }
