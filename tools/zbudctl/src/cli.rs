@@ -2,6 +2,7 @@
 
 //! The command line.
 
+use crate::disk::args::DiskCommand;
 use crate::error::Error;
 use crate::output::Output;
 use clap::error::ErrorKind;
@@ -9,7 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::process::ExitCode;
 use std::time::Duration;
 
-/// Shows the pools of zbud_movable, and moves their pages between NUMA nodes.
+/// Shows the pools of zbud_movable, moves their pages between NUMA nodes, and sets up disks.
 #[derive(Parser)]
 #[command(name = "zbudctl", version, after_help = AFTER_HELP)]
 pub struct Cli {
@@ -53,6 +54,12 @@ pub enum Command {
     Mems(MemsArgs),
     /// Check every invariant of the pools, and that the figures add up
     Verify,
+    /// Set up, show and remove the compressed disks /dev/zbudN
+    Disk {
+        /// The command.
+        #[command(subcommand)]
+        command: DiskCommand,
+    },
     /// Write VALUE to KNOB in one write and exit with the errno
     #[command(hide = true)]
     Request {

@@ -17,6 +17,8 @@ impl Errno {
     pub const ENOENT: Self = Self(2);
     /// A fatal signal.
     pub const EINTR: Self = Self(4);
+    /// No such device or address.
+    pub const ENXIO: Self = Self(6);
     /// An I/O error; also for a short write, which has no number.
     pub const EIO: Self = Self(5);
     /// No memory.
@@ -45,9 +47,13 @@ impl Errno {
             4 => "EINTR",
             5 => "EIO",
             6 => "ENXIO",
+            8 => "ENOEXEC",
+            11 => "EAGAIN",
             12 => "ENOMEM",
             13 => "EACCES",
+            14 => "EFAULT",
             16 => "EBUSY",
+            17 => "EEXIST",
             19 => "ENODEV",
             20 => "ENOTDIR",
             21 => "EISDIR",

@@ -7,7 +7,11 @@ use crate::exit::Exit;
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
+
+/// How many characters of an unexpected text an error shows.
+const EXCERPT: usize = 40;
 
 /// Any error of zbudctl.
 #[derive(Debug)]
@@ -35,6 +39,15 @@ pub enum Error {
         /// The beginning of the contents, escaped.
         got: String,
     },
+    /// Another program failed.
+    Program {
+        /// Its command line.
+        line: String,
+        /// How it ended.
+        status: ExitStatus,
+        /// The beginning of its standard error, escaped.
+        said: String,
+    },
     /// The command line is wrong.
     Usage(String),
     /// The output cannot be written.
@@ -43,12 +56,26 @@ pub enum Error {
 
 impl Error {
     /// The kernel refused an access to a file.
-    pub fn os(doing: &str, path: &std::path::Path, error: &io::Error) -> Self {
+    pub fn os(doing: &str, path: &Path, error: &io::Error) -> Self {
         let errno = Errno::of(error);
         Self::Os {
             doing: format!("{doing} {}", path.display()),
             errno,
             hint: errno.hint(),
+        }
+    }
+
+    /// `path` does not say what was `wanted`.
+    pub fn format(path: &Path, wanted: &'static str, got: &[u8]) -> Self {
+        let got = String::from_utf8_lossy(got);
+        let mut excerpt: String = got.chars().take(EXCERPT).collect();
+        if excerpt.len() < got.len() {
+            excerpt.push_str("...");
+        }
+        Self::Format {
+            path: path.to_owned(),
+            wanted,
+            got: excerpt.escape_debug().to_string(),
         }
     }
 
@@ -69,6 +96,11 @@ impl Error {
                 errno,
                 hint,
             },
+            Self::Program { line, status, said } => Self::Program {
+                line: format!("{line} (after: {first})"),
+                status,
+                said,
+            },
             other => other,
         }
     }
@@ -77,7 +109,9 @@ impl Error {
     pub fn exit(&self) -> Exit {
         match self {
             Self::NotLoaded { .. } => Exit::NotLoaded,
-            Self::Os { .. } | Self::Format { .. } | Self::Output(_) => Exit::Refused,
+            Self::Os { .. } | Self::Format { .. } | Self::Program { .. } | Self::Output(_) => {
+                Exit::Refused
+            }
             Self::Usage(_) => Exit::Usage,
         }
     }
@@ -87,16 +121,21 @@ impl Error {
             Self::NotLoaded { .. } => "not_loaded",
             Self::Os { .. } => "refused",
             Self::Format { .. } => "format",
+            Self::Program { .. } => "program",
             Self::Usage(_) => "usage",
             Self::Output(_) => "output",
         }
     }
 
-    fn errno(&self) -> Option<Errno> {
+    /// The error number, if a system call failed.
+    pub fn errno(&self) -> Option<Errno> {
         match self {
             Self::Os { errno, .. } => Some(*errno),
             Self::Output(error) => Some(Errno::of(error)),
-            Self::NotLoaded { .. } | Self::Format { .. } | Self::Usage(_) => None,
+            Self::NotLoaded { .. }
+            | Self::Format { .. }
+            | Self::Program { .. }
+            | Self::Usage(_) => None,
         }
     }
 
@@ -104,7 +143,7 @@ impl Error {
         match self {
             Self::NotLoaded { .. } => Some("load it: modprobe zbud_movable"),
             Self::Os { hint, .. } => *hint,
-            Self::Format { .. } | Self::Usage(_) | Self::Output(_) => None,
+            Self::Format { .. } | Self::Program { .. } | Self::Usage(_) | Self::Output(_) => None,
         }
     }
 }
@@ -119,6 +158,10 @@ impl fmt::Display for Error {
             Self::Format { path, wanted, got } => {
                 write!(f, "{} says '{got}', not {wanted}", path.display())
             }
+            Self::Program { line, status, said } => match said.as_str() {
+                "" => write!(f, "{line} failed: {status}"),
+                said => write!(f, "{line} failed: {status}: {said}"),
+            },
             Self::Usage(message) => f.write_str(message),
             Self::Output(error) => write!(f, "cannot write the output: {error}"),
         }?;

@@ -25,13 +25,13 @@ impl Pool {
     ///
     /// # Errors
     ///
-    /// See `Sysfs::number`.
+    /// See `Dir::number`.
     pub fn read(sysfs: &Sysfs) -> Result<Self, Error> {
         Ok(Self {
-            pages: sysfs.number("pages")?,
-            zpages: sysfs.number("zpages")?,
-            stored_bytes: sysfs.number("stored_bytes")?,
-            unbuddied_pages: sysfs.number("unbuddied_pages")?,
+            pages: sysfs.module.number("pages")?,
+            zpages: sysfs.module.number("zpages")?,
+            stored_bytes: sysfs.module.number("stored_bytes")?,
+            unbuddied_pages: sysfs.module.number("unbuddied_pages")?,
         })
     }
 
@@ -62,7 +62,7 @@ pub struct Node {
 impl Node {
     /// Reads the figures of one node.
     fn read(sysfs: &Sysfs, node: u32) -> Result<Self, Error> {
-        let number = |name| sysfs.number(&format!("node{node}/{name}"));
+        let number = |name| sysfs.module.number(&format!("node{node}/{name}"));
         Ok(Self {
             node,
             pages: number("pages")?,
@@ -77,9 +77,9 @@ impl Node {
     ///
     /// # Errors
     ///
-    /// See `Sysfs::number`.
+    /// See `Dir::number`.
     pub fn read_all(sysfs: &Sysfs) -> Result<Vec<Self>, Error> {
-        let nodes = sysfs.nodes()?.into_iter();
+        let nodes = sysfs.module.nodes()?.into_iter();
         nodes.map(|node| Self::read(sysfs, node)).collect()
     }
 

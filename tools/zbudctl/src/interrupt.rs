@@ -32,6 +32,11 @@ impl Interrupts {
         Ok(Self(told))
     }
 
+    /// Whether a signal has come.
+    pub fn arrived(&self) -> bool {
+        self.wait(Duration::ZERO)
+    }
+
     /// Waits for a signal; returns whether one came in time.
     pub fn wait(&self, time: Duration) -> bool {
         match self.0.recv_timeout(time) {

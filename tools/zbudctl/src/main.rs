@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `zbudctl`: shows the pools of zbud_movable, moves their pages between NUMA nodes
-//! and verifies them, through sysfs alone. Documentation/zbudctl.rst is its manual.
+//! `zbudctl`: shows the pools of zbud_movable, moves their pages between NUMA nodes,
+//! verifies them, and sets up disks, through sysfs. Documentation/zbudctl.rst is its
+//! manual.
 
 mod cli;
+mod dir;
+mod disk;
 mod errno;
 mod error;
 mod exit;
@@ -12,7 +15,10 @@ mod interrupt;
 mod mems;
 mod migrate;
 mod output;
+mod place;
+mod program;
 mod request;
+mod size;
 mod status;
 mod sysfs;
 mod table;
@@ -46,6 +52,7 @@ fn run(cli: &Cli, output: Output) -> Result<Exit, Error> {
         Command::Status { watch } => status::run(&sysfs, output, *watch),
         Command::Migrate { from, to } => migrate::run(&sysfs, output, from, to),
         Command::Mems(args) => mems::run(&sysfs, output, args),
+        Command::Disk { command } => disk::run(&sysfs, output, command),
         Command::Verify => verify::run(&sysfs, output),
         // main() has handled it.
         Command::Request { .. } => Ok(Exit::Success),

@@ -46,15 +46,15 @@ struct SwitchedOn<'a> {
 impl<'a> SwitchedOn<'a> {
     /// Switches it on; `None` if it is on.
     fn new(sysfs: &'a Sysfs) -> Result<Option<Self>, Error> {
-        if sysfs.switch(MEMORY_MIGRATE)? {
+        if sysfs.module.switch(MEMORY_MIGRATE)? {
             return Ok(None);
         }
-        sysfs.set_switch(MEMORY_MIGRATE, true)?;
+        sysfs.module.set_switch(MEMORY_MIGRATE, true)?;
         Ok(Some(Self { sysfs }))
     }
 
     fn switch_off(self) -> Result<(), Error> {
-        self.sysfs.set_switch(MEMORY_MIGRATE, false)
+        self.sysfs.module.set_switch(MEMORY_MIGRATE, false)
     }
 }
 
@@ -66,16 +66,18 @@ impl<'a> SwitchedOn<'a> {
 /// cannot be switched off again.
 pub fn run(sysfs: &Sysfs, output: Output, args: &MemsArgs) -> Result<Exit, Error> {
     if let Some(switch) = args.memory_migrate {
-        sysfs.set_switch(MEMORY_MIGRATE, switch == Switch::On)?;
+        sysfs
+            .module
+            .set_switch(MEMORY_MIGRATE, switch == Switch::On)?;
     }
     let outcome = match &args.nodes {
         Some(nodes) => set(sysfs, nodes, args.migrate)?,
         None => None,
     };
     let mems = Mems {
-        mems: sysfs.text("mems")?,
-        mems_effective: sysfs.text("mems_effective")?,
-        memory_migrate: sysfs.switch(MEMORY_MIGRATE)?,
+        mems: sysfs.module.text("mems")?,
+        mems_effective: sysfs.module.text("mems_effective")?,
+        memory_migrate: sysfs.module.switch(MEMORY_MIGRATE)?,
         outcome,
     };
     output.say(&mems)?;
@@ -97,7 +99,7 @@ fn set(sysfs: &Sysfs, nodes: &str, migrate: bool) -> Result<Option<Outcome>, Err
     } else {
         None
     };
-    let moves = switched_on.is_some() || sysfs.switch(MEMORY_MIGRATE)?;
+    let moves = switched_on.is_some() || sysfs.module.switch(MEMORY_MIGRATE)?;
     let outcome = request::run(sysfs, Knob::Mems, nodes, &interrupts);
     // Even after a failed request. If this fails, too, it is the error to report.
     let switched_off = switched_on.map_or(Ok(()), SwitchedOn::switch_off);

@@ -34,6 +34,11 @@ impl Output {
         Self { json }
     }
 
+    /// Whether it is for programs.
+    pub fn is_json(self) -> bool {
+        self.json
+    }
+
     /// Prints `report`: its fields as JSON, or its `Display` as text.
     ///
     /// # Errors
@@ -45,7 +50,7 @@ impl Output {
         } else {
             report.to_string()
         };
-        if !text.ends_with('\n') {
+        if !text.is_empty() && !text.ends_with('\n') {
             text.push('\n');
         }
         let mut stdout = io::stdout().lock();

@@ -65,9 +65,12 @@ pub fn run(
     value: &str,
     interrupts: &Interrupts,
 ) -> Result<Outcome, Error> {
-    let before = sysfs.number("stats/user_moved")?;
+    let before = sysfs.module.number("stats/user_moved")?;
     let refused = |errno: Errno| Error::Os {
-        doing: format!("write '{value}' to {}", sysfs.path(knob.name()).display()),
+        doing: format!(
+            "write '{value}' to {}",
+            sysfs.module.path(knob.name()).display()
+        ),
         errno,
         hint: errno.request_hint(),
     };
@@ -79,15 +82,18 @@ pub fn run(
         return Err(refused(errno));
     }
     Ok(Outcome {
-        moved: sysfs.number("stats/user_moved")?.saturating_sub(before),
-        not_moved: sysfs.number("stats/not_moved")?,
+        moved: sysfs
+            .module
+            .number("stats/user_moved")?
+            .saturating_sub(before),
+        not_moved: sysfs.module.number("stats/not_moved")?,
         error: errno.map(refused),
     })
 }
 
 /// Does the write, as the child.
 pub fn perform(sysfs: &Sysfs, knob: Knob, value: &str) -> ExitCode {
-    match sysfs.write(knob.name(), value) {
+    match sysfs.module.write(knob.name(), value) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let errno = u8::try_from(Errno::of(&error).0);

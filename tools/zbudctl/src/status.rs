@@ -57,15 +57,15 @@ impl Status {
             there.unwrap_or(true) || !node.is_untouched()
         });
         let mut stats = BTreeMap::new();
-        for name in sysfs.files("stats")? {
-            let number = sysfs.number(&format!("stats/{name}"))?;
+        for name in sysfs.module.files("stats")? {
+            let number = sysfs.module.number(&format!("stats/{name}"))?;
             stats.insert(name, number);
         }
         Ok(Self {
-            mover: sysfs.text("mover")?,
-            mems: sysfs.text("mems")?,
-            mems_effective: sysfs.text("mems_effective")?,
-            memory_migrate: sysfs.switch("memory_migrate")?,
+            mover: sysfs.module.text("mover")?,
+            mems: sysfs.module.text("mems")?,
+            mems_effective: sysfs.module.text("mems_effective")?,
+            memory_migrate: sysfs.module.switch("memory_migrate")?,
             pool,
             density: pool.density(),
             total: Total::of(&nodes),

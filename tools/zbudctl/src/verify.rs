@@ -91,12 +91,12 @@ impl fmt::Display for Check {
 impl Verdict {
     /// Reads the figures until each check has held once, `TRIES` times at most.
     fn read(sysfs: &Sysfs) -> Result<Self, Error> {
-        let validator_ok = match sysfs.text("verify")?.as_str() {
+        let validator_ok = match sysfs.module.text("verify")?.as_str() {
             "ok" => true,
             "violated" => false,
             other => {
                 return Err(Error::Format {
-                    path: sysfs.path("verify"),
+                    path: sysfs.module.path("verify"),
                     wanted: "'ok' or 'violated'",
                     got: other.to_owned(),
                 })

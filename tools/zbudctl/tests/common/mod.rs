@@ -87,6 +87,80 @@ impl Tree {
         Ok(tree)
     }
 
+    /// Adds a disk without a size, which stores nothing, to /sys/block.
+    pub fn disk(&self, number: u32) -> Result<PathBuf, Trouble> {
+        let dir = self.root.join(format!("block/zbud{number}"));
+        fs::create_dir_all(dir.join("node0"))?;
+        fs::create_dir_all(dir.join("node2"))?;
+        for (name, text) in [
+            ("disksize", "0\n"),
+            ("initstate", "0\n"),
+            ("reset", ""),
+            ("comp_algorithm", "lz4 [lzo-rle] zstd\n"),
+            ("algorithm_params", ""),
+            ("mem_limit", ""),
+            ("mm_stat", "0 0 0 0 0 0 0 0 0\n"),
+            ("mems", "0,2,10\n"),
+            ("pages", "0\n"),
+            ("zpages", "0\n"),
+            ("large_zpages", "0\n"),
+            ("node0/pages", "0\n"),
+            ("node2/pages", "0\n"),
+        ] {
+            fs::write(dir.join(name), text)?;
+        }
+        Ok(dir)
+    }
+
+    /// Adds /sys/class/zbud-control, and an empty /proc and /dev of its own, which `alone`
+    /// has the tool use. No disk can be added yet.
+    pub fn control(&self) -> Result<PathBuf, Trouble> {
+        let control = self.root.join("class/zbud-control");
+        for dir in ["class/zbud-control", "block", "proc/self", "dev", "bin"] {
+            fs::create_dir_all(self.root.join(dir))?;
+        }
+        fs::write(control.join("hot_remove"), "")?;
+        fs::write(
+            self.root.join("proc/swaps"),
+            "Filename Type Size Used Priority\n",
+        )?;
+        fs::write(self.root.join("proc/self/mountinfo"), "")?;
+        fs::write(
+            self.root.join("proc/meminfo"),
+            "MemTotal:  1000 kB\nMemFree: 1 kB\n",
+        )?;
+        Ok(control)
+    }
+
+    /// The tool on this tree's own /proc and /dev, and on the programs in its bin.
+    pub fn alone(&self, args: &[&str]) -> Command {
+        let mut command = self.command(args);
+        command.env("ZBUDCTL_PROC", self.root.join("proc"));
+        command.env("ZBUDCTL_DEV", self.root.join("dev"));
+        command.env(
+            "PATH",
+            format!("{}:/usr/bin:/bin", self.root.join("bin").display()),
+        );
+        command
+    }
+
+    /// Adds a program that appends its name and arguments to the file "log", and then does
+    /// what `script` says.
+    pub fn program(&self, name: &str, script: &str) -> Result<(), Trouble> {
+        use std::os::unix::fs::PermissionsExt;
+        let path = self.root.join("bin").join(name);
+        let log = self.root.join("log");
+        let text = format!(
+            "#!/bin/sh\necho {name} \"$@\" >>{}\n{script}\n",
+            log.display()
+        );
+        fs::write(&path, text)?;
+        Ok(fs::set_permissions(
+            path,
+            fs::Permissions::from_mode(0o755),
+        )?)
+    }
+
     /// The path of a file of the module.
     pub fn path(&self, name: &str) -> PathBuf {
         self.root.join("kernel/zbud_movable").join(name)
