@@ -54,6 +54,14 @@ pub enum Command {
     Mems(MemsArgs),
     /// Check every invariant of the pools, and that the figures add up
     Verify,
+    /// Map the pages of all pools until interrupted, so that migratepages(8) and cpusets
+    /// move them
+    Hold {
+        /// Touch pages that come later, too, every SECONDS (default 1)
+        #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "1",
+              value_parser = interval)]
+        touch: Option<Duration>,
+    },
     /// Set up, show and remove the compressed disks /dev/zbudN
     Disk {
         /// The command.
@@ -124,7 +132,7 @@ fn word(text: &str) -> Result<String, String> {
     }
 }
 
-/// Parses the time between two outputs of `status --watch`.
+/// Parses the time between two outputs of `status --watch`, or two looks of `hold --touch`.
 fn interval(text: &str) -> Result<Duration, String> {
     match text.parse::<f64>() {
         Ok(seconds) if (0.1..=86400.0).contains(&seconds) => {

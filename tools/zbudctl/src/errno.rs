@@ -25,6 +25,8 @@ impl Errno {
     pub const ENOMEM: Self = Self(12);
     /// The file's mode forbids it.
     pub const EACCES: Self = Self(13);
+    /// No page at an address.
+    pub const EFAULT: Self = Self(14);
     /// Another request is running.
     pub const EBUSY: Self = Self(16);
     /// A node has no memory.
@@ -33,6 +35,8 @@ impl Errno {
     pub const EINVAL: Self = Self(22);
     /// An impossible node number.
     pub const ERANGE: Self = Self(34);
+    /// A page whose memory is broken.
+    pub const EHWPOISON: Self = Self(133);
 
     /// The error number of `error`.
     pub fn of(error: &io::Error) -> Self {
@@ -65,6 +69,7 @@ impl Errno {
             32 => "EPIPE",
             34 => "ERANGE",
             40 => "ELOOP",
+            133 => "EHWPOISON",
             _ => return None,
         })
     }

@@ -11,7 +11,9 @@ mod errno;
 mod error;
 mod exit;
 mod figures;
+mod hold;
 mod interrupt;
+mod mapping;
 mod mems;
 mod migrate;
 mod output;
@@ -52,6 +54,7 @@ fn run(cli: &Cli, output: Output) -> Result<Exit, Error> {
         Command::Status { watch } => status::run(&sysfs, output, *watch),
         Command::Migrate { from, to } => migrate::run(&sysfs, output, from, to),
         Command::Mems(args) => mems::run(&sysfs, output, args),
+        Command::Hold { touch } => hold::run(output, *touch),
         Command::Disk { command } => disk::run(&sysfs, output, command),
         Command::Verify => verify::run(&sysfs, output),
         // main() has handled it.

@@ -19,8 +19,6 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 
-/// Open a block device for one user alone, as on x86-64.
-const O_EXCL: i32 = 0o200;
 /// How many disks of ours others may take before we give up.
 const TRIES: u32 = 16;
 
@@ -72,7 +70,7 @@ impl Claim {
         let node = disk.node();
         let opened = OpenOptions::new()
             .read(true)
-            .custom_flags(O_EXCL)
+            .custom_flags(libc::O_EXCL)
             .open(&node);
         match opened {
             Ok(file) => Ok(Self(Some(file))),
