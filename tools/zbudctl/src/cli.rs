@@ -68,6 +68,11 @@ pub enum Command {
         #[command(subcommand)]
         command: DiskCommand,
     },
+    /// Print what a shell needs to complete command lines
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
     /// Write VALUE to KNOB in one write and exit with the errno
     #[command(hide = true)]
     Request {
@@ -99,6 +104,17 @@ pub enum Switch {
     On,
     /// 0
     Off,
+}
+
+/// A shell that completes command lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Shell {
+    /// bash, with or without bash-completion.
+    Bash,
+    /// zsh.
+    Zsh,
+    /// fish.
+    Fish,
 }
 
 /// A file to which requests are written.

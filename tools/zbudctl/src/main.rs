@@ -5,6 +5,7 @@
 //! manual.
 
 mod cli;
+mod completions;
 mod dir;
 mod disk;
 mod errno;
@@ -48,6 +49,9 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli, output: Output) -> Result<Exit, Error> {
+    if let Command::Completions { shell } = &cli.command {
+        return completions::run(output, *shell);
+    }
     let sysfs = Sysfs::from_env();
     sysfs.loaded()?;
     let done = match &cli.command {
@@ -57,8 +61,8 @@ fn run(cli: &Cli, output: Output) -> Result<Exit, Error> {
         Command::Hold { touch } => hold::run(output, *touch),
         Command::Disk { command } => disk::run(&sysfs, output, command),
         Command::Verify => verify::run(&sysfs, output),
-        // main() has handled it.
-        Command::Request { .. } => Ok(Exit::Success),
+        // They need no module, and were run above.
+        Command::Completions { .. } | Command::Request { .. } => Ok(Exit::Success),
     };
     // If the module was unloaded meanwhile, that is the error to report.
     match done {

@@ -18,6 +18,9 @@ fn help_and_version_need_no_module() -> Result<(), Trouble> {
         "migrate",
         "mems",
         "verify",
+        "hold",
+        "disk",
+        "completions",
         "--json",
         "Exit status",
     ] {
