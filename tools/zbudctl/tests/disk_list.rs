@@ -168,10 +168,11 @@ fn files_with_garbage_are_named() -> Result<(), Trouble> {
         ("comp_algorithm", "lz4 zstd\n"),
         ("disksize", "-1\n"),
         ("node0/pages", "\n"),
+        ("large_zpages", "1 2\n"),
     ] {
         let tree = tree()?;
         fs::write(tree.root.join("block/zbud1").join(file), text)?;
-        list(&tree, &[])?.failed(4, &format!("zbud1/{file} says '"))?;
+        list(&tree, &["--output-all"])?.failed(4, &format!("zbud1/{file} says '"))?;
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The figures of a disk. They are read file by file, so those of a disk in use may
-//! be of different moments.
+//! The figures of a disk. They are read file by file, those that are asked for, so those
+//! of a disk in use may be of different moments.
 
 use crate::dir::{digits, Dir};
 use crate::disk::column::Column;
@@ -15,15 +15,10 @@ use serde::Serialize;
 /// A disk.
 pub struct Figures {
     disk: Disk,
+    dir: Dir,
     /// 0 before it is set.
     pub disksize: u64,
-    algorithm: String,
     mm_stat: MmStat,
-    mems: String,
-    pages: u64,
-    zpages: u64,
-    large: u64,
-    nodes: Vec<NodePages>,
     mount_point: Option<String>,
 }
 
@@ -121,61 +116,69 @@ pub fn algorithm(dir: &Dir) -> Result<String, Error> {
     })
 }
 
+/// Pool pages on the nodes that have some: kernels of distributions have directories for
+/// a thousand possible nodes.
+fn nodes(dir: &Dir) -> Result<Vec<NodePages>, Error> {
+    let mut nodes = Vec::new();
+    for node in dir.nodes()? {
+        let pages = dir.number(&format!("node{node}/pages"))?;
+        if pages != 0 {
+            nodes.push(NodePages { node, pages });
+        }
+    }
+    Ok(nodes)
+}
+
+/// Compressed pages for each pool page; `None` without these.
+fn density(dir: &Dir) -> Result<Option<f64>, Error> {
+    let (pages, zpages) = (dir.number("pages")?, dir.number("zpages")?);
+    // CAST: for display, and exact up to 2^53 pages.
+    Ok((pages != 0).then(|| zpages as f64 / pages as f64))
+}
+
 impl Figures {
-    /// Reads them.
+    /// Reads what most columns need.
     ///
     /// # Errors
     ///
     /// See `Dir::text` and `Dir::number`.
     pub fn read(sysfs: &Sysfs, disk: Disk, in_use: &InUse) -> Result<Self, Error> {
         let dir = disk.dir(sysfs);
-        let mut nodes = Vec::new();
-        for node in dir.nodes()? {
-            let pages = dir.number(&format!("node{node}/pages"))?;
-            // Kernels of distributions have directories for a thousand possible nodes.
-            if pages != 0 {
-                nodes.push(NodePages { node, pages });
-            }
-        }
         Ok(Self {
             disk,
             disksize: dir.number("disksize")?,
-            algorithm: algorithm(&dir)?,
             mm_stat: MmStat::read(&dir)?,
-            mems: dir.text("mems")?,
-            pages: dir.number("pages")?,
-            zpages: dir.number("zpages")?,
-            large: dir.number("large_zpages")?,
-            nodes,
             mount_point: in_use.place_of(disk),
+            dir,
         })
     }
 
     /// The cell in a column.
-    pub fn value(&self, column: Column) -> Value {
-        let stat = &self.mm_stat;
-        match column {
+    ///
+    /// # Errors
+    ///
+    /// See `Dir::text` and `Dir::number`.
+    pub fn value(&self, column: Column) -> Result<Value, Error> {
+        let (stat, dir) = (&self.mm_stat, &self.dir);
+        Ok(match column {
             Column::Name => Value::Text(Some(self.disk.to_string())),
             Column::DiskSize => Value::Size(self.disksize),
             Column::Data => Value::Size(stat.data),
             Column::Compr => Value::Size(stat.compr),
-            Column::Algorithm => Value::Text(Some(self.algorithm.clone())),
+            Column::Algorithm => Value::Text(Some(algorithm(dir)?)),
             Column::ZeroPages | Column::Same => Value::Count(stat.same),
             Column::Total => Value::Size(stat.total),
             Column::MemLimit => Value::Size(stat.limit),
             Column::MemUsed => Value::Size(stat.used_max),
             Column::Migrated => Value::Count(stat.migrated),
             Column::MountPoint => Value::Text(self.mount_point.clone()),
-            Column::Mems => Value::Text(Some(self.mems.clone())),
-            Column::Pages => Value::Count(self.pages),
-            Column::Zpages => Value::Count(self.zpages),
-            // CAST: for display, and exact up to 2^53 pages.
-            Column::Density => {
-                Value::Ratio((self.pages != 0).then(|| self.zpages as f64 / self.pages as f64))
-            }
-            Column::Nodes => Value::Nodes(self.nodes.clone()),
+            Column::Mems => Value::Text(Some(dir.text("mems")?)),
+            Column::Pages => Value::Count(dir.number("pages")?),
+            Column::Zpages => Value::Count(dir.number("zpages")?),
+            Column::Density => Value::Ratio(density(dir)?),
+            Column::Nodes => Value::Nodes(nodes(dir)?),
             Column::Huge => Value::Count(stat.huge),
-            Column::Large => Value::Count(self.large),
-        }
+            Column::Large => Value::Count(dir.number("large_zpages")?),
+        })
     }
 }

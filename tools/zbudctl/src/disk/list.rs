@@ -83,48 +83,52 @@ impl fmt::Display for List<'_> {
     }
 }
 
+impl Row {
+    fn read(figures: &Figures, columns: &[Column]) -> Result<Self, Error> {
+        let cells = columns.iter();
+        let cells = cells.map(|column| Ok((*column, figures.value(*column)?)));
+        cells.collect::<Result<_, _>>().map(Self)
+    }
+}
+
 /// Prints the disks that `args` name, or all that have a size.
 ///
 /// # Errors
 ///
 /// Any.
 pub fn run(sysfs: &Sysfs, output: Output, args: &ListArgs) -> Result<Exit, Error> {
-    let in_use = InUse::read()?;
-    let mut disks = Vec::new();
-    if args.devices.is_empty() {
-        for disk in Disk::all(sysfs)? {
-            match Figures::read(sysfs, disk, &in_use) {
-                Ok(figures) if figures.disksize != 0 => disks.push(figures),
-                Ok(_) => {}
-                // It was removed meanwhile.
-                Err(_) if !disk.dir(sysfs).0.exists() => {}
-                Err(error) => return Err(error),
-            }
-        }
-    } else {
-        for disk in &args.devices {
-            if !disk.dir(sysfs).0.exists() {
-                return Err(Error::Os {
-                    doing: format!("find {disk}"),
-                    errno: Errno::ENODEV,
-                    hint: gone_hint(Errno::ENODEV),
-                });
-            }
-            disks.push(Figures::read(sysfs, *disk, &in_use)?);
-        }
-    }
     // A program need not ask for what it does not want.
     let columns = args.columns().unwrap_or_else(|| match output.is_json() {
         true => Column::ALL.to_vec(),
         false => Column::DEFAULT.to_vec(),
     });
-    let rows = disks.iter().map(|figures| {
-        let cells = columns.iter();
-        Row(cells
-            .map(|column| (*column, figures.value(*column)))
-            .collect())
-    });
-    let rows = rows.collect();
+    let in_use = InUse::read()?;
+    let mut rows = Vec::new();
+    for disk in &args.devices {
+        if !disk.dir(sysfs).0.exists() {
+            return Err(Error::Os {
+                doing: format!("find {disk}"),
+                errno: Errno::ENODEV,
+                hint: gone_hint(Errno::ENODEV),
+            });
+        }
+        let figures = Figures::read(sysfs, *disk, &in_use)?;
+        rows.push(Row::read(&figures, &columns)?);
+    }
+    if args.devices.is_empty() {
+        for disk in Disk::all(sysfs)? {
+            let row = Figures::read(sysfs, disk, &in_use).and_then(|figures| {
+                let has_size = figures.disksize != 0;
+                has_size.then(|| Row::read(&figures, &columns)).transpose()
+            });
+            match row {
+                Ok(row) => rows.extend(row),
+                // It was removed meanwhile.
+                Err(_) if !disk.dir(sysfs).0.exists() => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
     output.say(&List {
         rows,
         columns,
