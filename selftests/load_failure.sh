@@ -48,7 +48,8 @@ fi
 
 each_fails() {
 	local rc=0
-	python3 "$TOOLS/load_failure.py" "$SCRATCH/module.ko" "mover=$ZBM_MOVER" >"$SCRATCH/said" || rc=$?
+	# No disk: the block layer prints a stack when an allocation of its own fails.
+	python3 "$TOOLS/load_failure.py" "$SCRATCH/module.ko" "mover=$ZBM_MOVER num_devices=0" >"$SCRATCH/said" || rc=$?
 	cat "$SCRATCH/said"
 	[ "$rc" != 2 ] || wrong_data
 	return "$rc"

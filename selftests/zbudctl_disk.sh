@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # zbm-mover: -
-# zbm-test: release stock
+# zbm-test: release
 #
 # zbudctl and the disks: what `disk add` is asked for, the disk is; what fails leaves
 # nothing behind; several at once, and beside someone who does not ask, get a disk each,

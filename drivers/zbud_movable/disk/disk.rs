@@ -5,6 +5,7 @@
 
 use super::compress::Choice;
 use super::knobs::Knobs;
+use super::pins;
 use super::store::Store;
 use super::triggers;
 use crate::linux::bindings;
@@ -32,8 +33,18 @@ pub(crate) struct Context {
 
 /// An initialised disk; the files in debugfs go before the store.
 struct Active {
-    _triggers: Entry,
+    triggers: Option<Entry>,
     store: KBox<Store>,
+}
+
+impl Drop for Active {
+    fn drop(&mut self) {
+        // Nobody pins a block from now on.
+        self.triggers = None;
+        if let Err(error) = pins::unpin_all(&self.store) {
+            pr_err!("a block could not be unpinned ({error:?})\n");
+        }
+    }
 }
 
 /// What changes under the disk's mutex.
@@ -127,7 +138,7 @@ impl Disk {
             .store(core::ptr::from_ref(&*store).cast_mut(), Ordering::Release);
         state.active = Some(Active {
             // SAFETY: The files go before the store.
-            _triggers: unsafe { triggers::show(tree, &self.name, &store) },
+            triggers: Some(unsafe { triggers::show(tree, &self.name, &store) }),
             store,
         });
         self.link.set_pages(blocks)

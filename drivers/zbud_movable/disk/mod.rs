@@ -10,6 +10,7 @@ mod knobs;
 mod lz4;
 #[cfg(all(CONFIG_LZO_COMPRESS, CONFIG_LZO_DECOMPRESS))]
 mod lzo;
+mod pin_tree;
 mod pins;
 mod stats;
 mod store;

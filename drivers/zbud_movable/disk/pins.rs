@@ -6,21 +6,12 @@
 //! A pin has its zpage together with the block, and alone once the block holds another, or
 //! nothing.
 
+use super::pin_tree::Pin;
 use super::store::Store;
 use crate::linux::task;
 use crate::zbud::Content;
 use kernel::prelude::*;
 use kernel::rbtree::{RBTree, RBTreeNodeReservation};
-use kernel::sync::{new_mutex, Mutex};
-
-/// A pinned zpage, and how often it is pinned.
-struct Pin {
-    zpage: u64,
-    count: u32,
-}
-
-/// The pins of a disk, by block. Locked before blocks are.
-pub(super) struct Pins(core::pin::Pin<KBox<Mutex<RBTree<u64, Pin>>>>);
 
 /// The zpage that a block holds.
 fn zpage_in(content: Content) -> Option<u64> {
@@ -30,72 +21,60 @@ fn zpage_in(content: Content) -> Option<u64> {
     }
 }
 
-impl Pins {
-    /// No pin. May sleep.
-    ///
-    /// # Errors
-    ///
-    /// `ENOMEM`.
-    pub(super) fn new() -> Result<Self> {
-        let pins = new_mutex!(RBTree::new(), "zbud_movable::Pins");
-        Ok(Self(KBox::pin_init(pins, GFP_KERNEL)?))
-    }
-
-    /// Pins each block of `first..first + count`, all or none.
-    ///
-    /// # Errors
-    ///
-    /// `ERANGE` beyond the end, `ENOENT` where a block holds no zpage, `EBUSY` where one has
-    /// got another since it was pinned, `ENOMEM`.
-    pub(super) fn pin(store: &Store, first: u64, count: u64) -> Result {
-        let range = range(store, first, count)?;
-        let mut pins = store.pins.0.lock();
-        for index in range.clone() {
-            if let Err(error) = pin_one(store, &mut pins, index) {
-                (range.start..index).try_for_each(|index| unpin_one(store, &mut pins, index))?;
-                return Err(error);
-            }
-            task::cond_resched();
+/// Pins each block of `first..first + count`, all or none.
+///
+/// # Errors
+///
+/// `ERANGE` beyond the end, `ENOENT` where a block holds no zpage, `EBUSY` where one has
+/// got another since it was pinned, `ENOMEM`.
+pub(super) fn pin(store: &Store, first: u64, count: u64) -> Result {
+    let range = range(store, first, count)?;
+    let mut pins = store.pins.0.lock();
+    for index in range.clone() {
+        if let Err(error) = pin_one(store, &mut pins, index) {
+            (range.start..index).try_for_each(|index| unpin_one(store, &mut pins, index))?;
+            return Err(error);
         }
-        Ok(())
+        task::cond_resched();
     }
+    Ok(())
+}
 
-    /// Unpins each block of `first..first + count` once, all or none.
-    ///
-    /// # Errors
-    ///
-    /// `ERANGE` beyond the end, `EINVAL` where one is not pinned.
-    pub(super) fn unpin(store: &Store, first: u64, count: u64) -> Result {
-        let mut range = range(store, first, count)?;
-        let mut pins = store.pins.0.lock();
-        if range.clone().any(|index| pins.get(&index).is_none()) {
-            return Err(EINVAL);
-        }
-        range.try_for_each(|index| unpin_one(store, &mut pins, index))
+/// Unpins each block of `first..first + count` once, all or none.
+///
+/// # Errors
+///
+/// `ERANGE` beyond the end, `EINVAL` where one is not pinned.
+pub(super) fn unpin(store: &Store, first: u64, count: u64) -> Result {
+    let mut range = range(store, first, count)?;
+    let mut pins = store.pins.0.lock();
+    if range.clone().any(|index| pins.get(&index).is_none()) {
+        return Err(EINVAL);
     }
+    range.try_for_each(|index| unpin_one(store, &mut pins, index))
+}
 
-    /// Undoes all pins.
-    pub(super) fn unpin_all(store: &Store) -> Result {
-        let mut pins = store.pins.0.lock();
-        while let Some(index) = pins.cursor_front().map(|cursor| *cursor.current().0) {
-            unpin_one(store, &mut pins, index)?;
-            task::cond_resched();
-        }
-        Ok(())
+/// Undoes all pins.
+pub(super) fn unpin_all(store: &Store) -> Result {
+    let mut pins = store.pins.0.lock();
+    while let Some(index) = pins.cursor_front().map(|cursor| *cursor.current().0) {
+        unpin_one(store, &mut pins, index)?;
+        task::cond_resched();
     }
+    Ok(())
+}
 
-    /// Empties each block that is `chosen`.
-    ///
-    /// # Errors
-    ///
-    /// `EBUSY` when one is pinned; none is emptied then.
-    pub(super) fn free(store: &Store, chosen: impl Fn(u64) -> bool) -> Result {
-        let pins = store.pins.0.lock();
-        if pins.keys().any(|&index| chosen(index)) {
-            return Err(EBUSY);
-        }
-        store.clear_all(chosen)
+/// Empties each block that is `chosen`.
+///
+/// # Errors
+///
+/// `EBUSY` when one is pinned; none is emptied then.
+pub(super) fn free(store: &Store, chosen: impl Fn(u64) -> bool) -> Result {
+    let pins = store.pins.0.lock();
+    if pins.keys().any(|&index| chosen(index)) {
+        return Err(EBUSY);
     }
+    store.clear_all(chosen)
 }
 
 fn range(store: &Store, first: u64, count: u64) -> Result<core::ops::Range<u64>> {

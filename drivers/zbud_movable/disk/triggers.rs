@@ -3,7 +3,7 @@
 //! `/sys/kernel/debug/zbud_movable/disks/<name>/`: what no disk can be asked for, for
 //! tests.
 
-use super::pins::Pins;
+use super::pins;
 use super::store::Store;
 use crate::linux::bindings;
 use crate::linux::debugfs::{behind, Entry, Fops};
@@ -27,7 +27,7 @@ impl Trigger for FreeEvery {
         if n == 0 || second.is_some() {
             return Err(EINVAL);
         }
-        Pins::free(store, |index| index.checked_rem(n) == n.checked_sub(1))
+        pins::free(store, |index| index.checked_rem(n) == n.checked_sub(1))
     }
 }
 
@@ -38,7 +38,7 @@ struct Pin;
 impl Trigger for Pin {
     fn pull(store: &Store, first: &str, count: Option<&str>) -> Result {
         let (first, count) = blocks(first, count)?;
-        Pins::pin(store, first, count)
+        pins::pin(store, first, count)
     }
 }
 
@@ -48,10 +48,10 @@ struct Unpin;
 impl Trigger for Unpin {
     fn pull(store: &Store, first: &str, count: Option<&str>) -> Result {
         if (first, count) == ("all", None) {
-            return Pins::unpin_all(store);
+            return pins::unpin_all(store);
         }
         let (first, count) = blocks(first, count)?;
-        Pins::unpin(store, first, count)
+        pins::unpin(store, first, count)
     }
 }
 
