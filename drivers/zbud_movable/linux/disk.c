@@ -108,7 +108,7 @@ void *zbm_bio_disk_data(const struct bio *bio)
 
 unsigned int zbm_bio_op(const struct bio *bio)
 {
-	return bio_op(bio);
+	return (__force unsigned int)bio_op(bio);
 }
 
 u64 zbm_bio_start(const struct bio *bio)
