@@ -70,7 +70,7 @@ impl kernel::Module for ZbudMovable {
         pools.refresh_mems();
         let sysfs = control::sysfs::Tree::new(pools.clone())?;
         let tree = Arc::new(observe::debugfs::Tree::new(), GFP_KERNEL)?;
-        let disks = disk::disks::Disks::new(disk::disk::Context {
+        let disks = disk::disks::Disks::new(disk::device::Context {
             pools: pools.clone(),
             tree: tree.clone(),
         })?;

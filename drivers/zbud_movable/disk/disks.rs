@@ -2,7 +2,7 @@
 
 //! All disks, and the class `zbud-control` with which disks are made and removed.
 
-use super::disk::{Context, Disk, OPS};
+use super::device::{Context, Disk, OPS};
 use super::sysfs::{OnNode, FILES, NODE_FILES};
 use crate::linux::bindings;
 use crate::linux::class::{Attribute, Class};

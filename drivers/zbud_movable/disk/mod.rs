@@ -3,7 +3,7 @@
 //! The pool as a disk: `/dev/zbud0` and so on, each on a pool of its own.
 
 pub(crate) mod compress;
-pub(crate) mod disk;
+pub(crate) mod device;
 pub(crate) mod disks;
 mod knobs;
 #[cfg(all(CONFIG_LZ4_COMPRESS, CONFIG_LZ4_DECOMPRESS))]

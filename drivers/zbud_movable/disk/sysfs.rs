@@ -4,7 +4,7 @@
 //! Documentation/ABI/testing/sysfs-block-zbud describes each.
 
 use super::compress::{Algorithm, Choice};
-use super::disk::{Disk, State};
+use super::device::{Disk, State};
 use super::stats::{Count, Stats};
 use super::store::Store;
 use crate::linux::disk::Attribute;
