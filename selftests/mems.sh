@@ -76,13 +76,15 @@ mems 0-1
 echo 1 >"$DEBUGFS/drop"
 ktap_test_result "a page is half full on node 1" on_node 1 dd if=/dev/zero of="$DATA" bs=4K count=1 status=none
 ktap_test_result "node 0 is all but full" occupy_node 0 8000
+beside_others() { echo $(($(counter node1/zpages) - $(counter node1/pages))); }
 store_at() { numactl --cpunodebind=0 dd if="$1" of="$DATA" bs=4K count="$2" seek="$3" conv=notrunc status=none; }
 for ((block = 1; block < 10000; block += 258)); do
 	store_at /dev/urandom 256 $block && store_at /dev/zero 2 $((block + 256))
-	[ "$(counter node1/pages)" -lt 100 ] || break
+	# The pair may come when kswapd has just freed something: then the next one counts.
+	[ "$(counter node1/pages)" -lt 100 ] || [ "$(beside_others)" = 0 ] || break
 done
 ktap_print_msg "$(counter node0/pages) pages on node 0, $(counter node1/pages) on node 1"
-is "a zpage goes beside another elsewhere" $(($(counter node1/zpages) - $(counter node1/pages))) -gt 0
+is "a zpage goes beside another elsewhere" "$(beside_others)" -gt 0
 is "and others into pages there" "$(counter node1/pages)" -ge 100
 is "but no more than must" "$(counter node0/pages)" -gt 1000
 vacate_node
