@@ -7,13 +7,14 @@ mod common;
 
 use common::{finish, Ran, Tree, Trouble};
 use std::collections::HashMap;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::{env, fs};
 
 type Settings = HashMap<String, String>;
 
 fn read(name: &str) -> Result<String, Trouble> {
-    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../systemd");
+    // Not env!(): checkouts share what cargo has built.
+    let dir = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join("../systemd");
     Ok(fs::read_to_string(dir.join(name))?)
 }
 
