@@ -11,7 +11,7 @@ use common::model::{explore, join};
 use common::Trouble;
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::sync::Arc;
-use loom::thread;
+use loom::thread::{self, JoinHandle};
 use zbud_movable_core::zbud::{Block, BlockState, BlockValue, Content, Locked, Unlocked};
 
 const OLD: u64 = 1;
@@ -139,6 +139,15 @@ impl World {
     }
 }
 
+/// Runs `act` on another thread.
+fn beside<T: 'static>(
+    world: &Arc<World>,
+    act: impl FnOnce(&World) -> Result<T, Trouble> + 'static,
+) -> JoinHandle<Result<T, Trouble>> {
+    let world = world.clone();
+    thread::spawn(move || act(&world))
+}
+
 fn index(zpage: u64) -> usize {
     usize::try_from(zpage).unwrap_or(usize::MAX)
 }
@@ -155,10 +164,7 @@ fn number(content: Content) -> Option<usize> {
 fn a_free_is_never_missed() -> Result<(), Trouble> {
     explore(6, &["false", "true"], |seen| {
         let world = World::new()?;
-        let reader = thread::spawn({
-            let world = world.clone();
-            move || world.read()
-        });
+        let reader = beside(&world, World::read);
         seen.note(world.free());
         join(reader)?;
         let content = world.end(&[OLD])?;
@@ -172,10 +178,7 @@ fn a_free_is_never_missed() -> Result<(), Trouble> {
 fn what_is_written_after_a_free_stays() -> Result<(), Trouble> {
     explore(5, &["(false, false)", "(true, false)"], |seen| {
         let world = World::new()?;
-        let reader = thread::spawn({
-            let world = world.clone();
-            move || world.read()
-        });
+        let reader = beside(&world, World::read);
         let freed = world.free();
         seen.note((freed, world.write(NEW)?));
         join(reader)?;
@@ -190,14 +193,8 @@ fn what_is_written_after_a_free_stays() -> Result<(), Trouble> {
 fn nothing_is_freed_twice() -> Result<(), Trouble> {
     explore(3, &["Empty", "Zpage(2)"], |seen| {
         let world = World::new()?;
-        let other = thread::spawn({
-            let world = world.clone();
-            move || Ok(world.free())
-        });
-        let writer = thread::spawn({
-            let world = world.clone();
-            move || world.write(NEW)
-        });
+        let other = beside(&world, |world| Ok(world.free()));
+        let writer = beside(&world, |world| world.write(NEW));
         world.free();
         join(other)?;
         join(writer)?;
@@ -211,14 +208,33 @@ fn nothing_is_freed_twice() -> Result<(), Trouble> {
 fn a_reader_sees_the_bytes_of_the_writer() -> Result<(), Trouble> {
     explore(6, &["Zpage(1)", "Zpage(2)"], |seen| {
         let world = World::new()?;
-        let writer = thread::spawn({
-            let world = world.clone();
-            move || world.write(NEW)
-        });
+        let writer = beside(&world, |world| world.write(NEW));
         seen.note(world.read()?);
         join(writer)?;
         let content = world.end(&[OLD, NEW])?;
         ensure!(content == Content::Zpage(NEW), "{content:?} is left");
+        Ok(())
+    })
+}
+
+/// Whoever empties the block sees what the one who freed it did before.
+#[test]
+fn a_free_comes_after_what_was_done_before_it() -> Result<(), Trouble> {
+    explore(6, &["false", "true"], |seen| {
+        let world = World::new()?;
+        let done = Arc::new(AtomicUsize::new(0));
+        let holder = beside(&world, {
+            let done = done.clone();
+            move |world| {
+                let freed = world.unlock(world.lock());
+                let done = done.load(Ordering::Relaxed);
+                ensure!(!freed || done == 1, "emptied before it was freed");
+                Ok(freed)
+            }
+        });
+        done.store(1, Ordering::Relaxed);
+        world.free();
+        seen.note(join(holder)?);
         Ok(())
     })
 }
