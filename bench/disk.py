@@ -13,34 +13,16 @@ where the kernel has the function profiler; `fill_all` and `read_all` are those 
 passes, with all that the kernel and the test do."""
 
 import mmap
-import os
 import subprocess
 import sys
 import time
 
-TRACING = "/sys/kernel/tracing"
+import profiler
+from profiler import per, put
+
 OUT, INTO = "swap_writepage_bdev_sync", "swap_read_folio_bdev_sync"
 # The last is what the worker does, with the page cache.
 FREE = ["swap_entry_range_free", "truncate_inode_pages_range"]
-
-
-def put(path, text):
-    with open(path, "w") as file:
-        file.write(text)
-
-
-def profiled():
-    """Calls and instructions of each function since the last time; None without profiler."""
-    if not os.path.exists(f"{TRACING}/function_profile_enabled"):
-        return None
-    seen = {}
-    with open(f"{TRACING}/trace_stat/function0") as stat:
-        for line in stat.readlines()[2:]:
-            name, hits, took = line.split()[:3]
-            seen[name] = int(hits), float(took) * 1000
-    put(f"{TRACING}/function_profile_enabled", "0")
-    put(f"{TRACING}/function_profile_enabled", "1")
-    return seen
 
 
 def vmstat(*names):
@@ -59,12 +41,6 @@ def passed(work):
     return out_now - out, into_now - into, took
 
 
-def per(seen, first, *more):
-    """Instructions per call of the first, the others' included."""
-    total = sum(seen.get(name, (0, 0))[1] for name in (first, *more))
-    return total / max(1, seen[first][0])
-
-
 def main():
     kind, algorithm, size = sys.argv[1], sys.argv[2], int(sys.argv[3]) << 20
     disk = f"/sys/block/{kind}0"
@@ -74,9 +50,8 @@ def main():
     put(f"{disk}/disksize", str(2 * size))
     for command in (["mkswap", "-q", f"/dev/{kind}0"], ["swapon", f"/dev/{kind}0"]):
         subprocess.run(command, check=True)
-    if os.path.exists(f"{TRACING}/function_profile_enabled"):
-        put(f"{TRACING}/set_ftrace_filter", " ".join([OUT, INTO, *FREE]))
-        put(f"{TRACING}/function_profile_enabled", "1")
+    if profiler.is_there():
+        profiler.start([OUT, INTO, *FREE])
 
     memory = mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
 
@@ -90,18 +65,18 @@ def main():
 
     out, _, took = passed(fill)
     print(f"filled={out}\nfill_all={took / max(1, out):.0f}")
-    seen = profiled()
-    if seen:
-        print(f"fill_write={per(seen, OUT):.0f}")
+    if profiler.is_there():
+        seen = profiler.profile()
+        print(f"fill_write={per(seen, OUT, OUT):.0f}")
     with open(f"{disk}/mm_stat") as stat:
-        stored, compressed, used = stat.read().split()[:3]
-    print(f"stored={stored}\ncompressed={compressed}\nused={used}")
+        stored, _, used = stat.read().split()[:3]
+    print(f"used_per_mib={int(used) * 2**20 // int(stored)}")
 
     out, into, took = passed(read)
     print(f"out={out}\nin={into}\nread_all={took / max(1, into):.0f}")
-    seen = profiled()
-    if seen:
-        write, read_in, free = per(seen, OUT), per(seen, INTO), per(seen, *FREE)
+    if profiler.is_there():
+        seen = profiler.profile()
+        write, read_in, free = per(seen, OUT, OUT), per(seen, INTO, INTO), per(seen, FREE[0], *FREE)
         print(f"write={write:.0f}\nread={read_in:.0f}\nfree={free:.0f}")
         print(f"sum={write + read_in + free:.0f}")
 

@@ -12,38 +12,19 @@ import mmap
 import os
 import sys
 
-TRACING = "/sys/kernel/tracing"
+from profiler import per, profile, put, start
+
 ZSWAP = "/sys/module/zswap/parameters"
 FUNCTIONS = ["zpool_malloc", "zpool_map_handle", "zpool_unmap_handle", "zpool_free",
              "truncate_inode_pages_range"]
 
 
-def put(path, text):
-    with open(path, "w") as file:
-        file.write(text)
-
-
-def profile():
-    """Calls and instructions of each function since the last time."""
-    seen = {}
-    with open(f"{TRACING}/trace_stat/function0") as stat:
-        for line in stat.readlines()[2:]:
-            name, hits, time = line.split()[:3]
-            seen[name] = int(hits), float(time) * 1000
-    put(f"{TRACING}/function_profile_enabled", "0")
-    put(f"{TRACING}/function_profile_enabled", "1")
-    return seen
-
-
 def tell(when, seen):
-    def per(calls, *names):
-        return sum(seen.get(name, (0, 0))[1] for name in names) / max(1, seen[calls][0])
-
-    print(f"{when}_malloc={per('zpool_malloc', 'zpool_malloc'):.0f}")
-    print(f"{when}_map={per('zpool_map_handle', 'zpool_map_handle', 'zpool_unmap_handle'):.0f}")
+    print(f"{when}_malloc={per(seen, 'zpool_malloc', 'zpool_malloc'):.0f}")
+    print(f"{when}_map={per(seen, 'zpool_map_handle', 'zpool_map_handle', 'zpool_unmap_handle'):.0f}")
     if "zpool_free" in seen:
         # With the page cache the worker does most of it.
-        print(f"{when}_free={per('zpool_free', 'zpool_free', 'truncate_inode_pages_range'):.0f}")
+        print(f"{when}_free={per(seen, 'zpool_free', 'zpool_free', 'truncate_inode_pages_range'):.0f}")
 
 
 def main():
@@ -54,8 +35,7 @@ def main():
                         ("shrinker_enabled", "N"), ("enabled", "Y")):
         put(f"{ZSWAP}/{name}", value)
     os.system("mkswap -q /dev/vdb && swapon /dev/vdb")
-    put(f"{TRACING}/set_ftrace_filter", " ".join(FUNCTIONS))
-    put(f"{TRACING}/function_profile_enabled", "1")
+    start(FUNCTIONS)
 
     memory = mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     with open("/dev/vda", "rb", buffering=0) as data:
