@@ -8,7 +8,7 @@ use crate::linux::page::{NewPage, PageRef};
 use crate::linux::task;
 use crate::pool::pool::Pool;
 use crate::pool::pools::Pools;
-use crate::zbud::{Cursor, DescId, Nid, Remap, Step};
+use crate::zbud::{Cursor, DescId, Nid, NodeBooks, Remap, Step};
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use kernel::prelude::*;
 use kernel::sync::Arc;
@@ -87,7 +87,9 @@ impl Drop for Request<'_> {
 }
 
 fn pages_on(pools: &[Arc<Pool>], nid: Nid) -> u64 {
-    let pages = pools.iter().map(|pool| pool.pages_on(nid));
+    let pages = pools
+        .iter()
+        .map(|pool| pool.figure(Some(nid), NodeBooks::pages));
     pages.fold(0, u64::saturating_add)
 }
 

@@ -59,16 +59,7 @@ const fn file(name: &'static core::ffi::CStr, mode: u16, read: Read, write: Opti
 }
 
 fn node_sum(control: &Control, nid: Option<Nid>, of: fn(&NodeBooks) -> u64) -> u64 {
-    control.pools.sum(|pool| {
-        pool.with_books(|books| {
-            books
-                .nodes()
-                .iter()
-                .enumerate()
-                .filter(|(index, _)| nid.map_or(true, |nid| usize::from(nid.0) == *index))
-                .fold(0_u64, |sum, (_, node)| sum.wrapping_add(of(node)))
-        })
-    })
+    control.pools.sum(|pool| pool.figure(nid, of))
 }
 
 static PAGES: Attr = number(c"pages", |control, nid| {

@@ -70,7 +70,7 @@ impl Algorithm {
 
 /// An algorithm, and its level if it is not to be the default.
 #[derive(Clone, Copy)]
-pub(super) struct Choice {
+pub(crate) struct Choice {
     pub(super) algorithm: Algorithm,
     level: Option<i32>,
 }
@@ -81,7 +81,7 @@ impl Choice {
     /// # Errors
     ///
     /// `ENOENT` when the kernel has no algorithm.
-    pub(super) fn new() -> Result<Self> {
+    pub(crate) fn new() -> Result<Self> {
         Ok(Self {
             algorithm: *Algorithm::ALL.first().ok_or(ENOENT)?,
             level: None,
@@ -145,7 +145,7 @@ enum Codec {
 }
 
 /// What one task at a time needs to compress or decompress.
-pub(super) struct Stream {
+pub(crate) struct Stream {
     codec: Codec,
     /// What a page becomes, which may be more than a page.
     buffer: KVVec<u8>,
@@ -170,7 +170,7 @@ impl Stream {
     /// # Safety
     ///
     /// `page` may be read.
-    pub(super) unsafe fn compress(&mut self, page: *const u8) -> Result<&[u8]> {
+    pub(crate) unsafe fn compress(&mut self, page: *const u8) -> Result<&[u8]> {
         let to = &mut self.buffer;
         // SAFETY: By the safety requirements, for each.
         let len = unsafe {
@@ -187,23 +187,21 @@ impl Stream {
     }
 }
 
-/// Streams, one for each processor that was online when they were made; more processors
-/// share them.
-pub(super) struct Streams {
+/// Streams, which processors share if there are fewer.
+pub(crate) struct Streams {
     algorithm: Algorithm,
     streams: KVec<Pin<KBox<Mutex<Stream>>>>,
 }
 
 impl Streams {
-    /// May sleep; nothing is allocated later.
+    /// `count` streams. May sleep; nothing is allocated later.
     ///
     /// # Errors
     ///
     /// `ENOMEM`.
-    pub(super) fn new(choice: Choice) -> Result<Self> {
-        let cpus = task::online_cpus();
-        let mut streams = KVec::with_capacity(cpus, GFP_KERNEL)?;
-        for _ in 0..cpus {
+    pub(crate) fn new(choice: Choice, count: usize) -> Result<Self> {
+        let mut streams = KVec::with_capacity(count, GFP_KERNEL)?;
+        for _ in 0..count {
             let stream = new_mutex!(Stream::new(choice)?, "zbud_movable::Stream");
             streams.push(KBox::pin_init(stream, GFP_KERNEL)?, GFP_KERNEL)?;
         }
@@ -217,8 +215,8 @@ impl Streams {
     ///
     /// # Errors
     ///
-    /// None, in fact.
-    pub(super) fn get(&self) -> Result<Guard<'_, Stream, MutexBackend>> {
+    /// `EIO` when there is none.
+    pub(crate) fn get(&self) -> Result<Guard<'_, Stream, MutexBackend>> {
         let index = task::cpu().checked_rem(self.streams.len());
         let stream = index.and_then(|index| self.streams.get(index));
         Ok(stream.ok_or(EIO)?.lock())
@@ -233,7 +231,7 @@ impl Streams {
     /// # Safety
     ///
     /// `page` may be written.
-    pub(super) unsafe fn decompress(&self, bytes: &[u8], page: *mut u8) -> Result {
+    pub(crate) unsafe fn decompress(&self, bytes: &[u8], page: *mut u8) -> Result {
         match self.algorithm {
             #[cfg(all(CONFIG_LZ4_COMPRESS, CONFIG_LZ4_DECOMPRESS))]
             // SAFETY: By the safety requirements.

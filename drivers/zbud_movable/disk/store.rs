@@ -20,8 +20,7 @@ use kernel::sync::{Arc, ArcBorrow};
 
 /// How often a lock is tried before its holder is waited for.
 const SPINS: u32 = 100;
-const WORD: usize = core::mem::size_of::<u64>();
-const WORDS: usize = PAGE_SIZE / WORD;
+const WORDS: usize = PAGE_SIZE / core::mem::size_of::<u64>();
 
 /// The blocks of a disk, and the pool that has their zpages.
 pub(super) struct Store {
@@ -87,7 +86,7 @@ impl Store {
         Ok(Self {
             states: ZeroedSlice::new(len)?,
             values: ZeroedSlice::new(len)?,
-            streams: Streams::new(choice)?,
+            streams: Streams::new(choice, task::online_cpus())?,
             knobs,
             stats: Stats::default(),
             pins: Pins::new()?,

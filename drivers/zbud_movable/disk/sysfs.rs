@@ -157,12 +157,10 @@ static MEMS_EFFECTIVE: Attr = file(
     Read::Nodes(|disk| disk.mems().effective()),
     None,
 );
-static PAGES: Attr = number(c"pages", |_, state| node_sum(state, None, NodeBooks::pages));
-static ZPAGES: Attr = number(c"zpages", |_, state| {
-    node_sum(state, None, NodeBooks::zpages)
-});
+static PAGES: Attr = number(c"pages", |_, state| figure(state, None, NodeBooks::pages));
+static ZPAGES: Attr = number(c"zpages", |_, state| figure(state, None, NodeBooks::zpages));
 static UNBUDDIED_PAGES: Attr = number(c"unbuddied_pages", |_, state| {
-    node_sum(state, None, NodeBooks::unbuddied_pages)
+    figure(state, None, NodeBooks::unbuddied_pages)
 });
 static STORED_BYTES: Attr = number(c"stored_bytes", |_, state| stored_bytes(state));
 
@@ -249,16 +247,10 @@ fn stat(state: &State, of: fn(&Stats) -> &Count) -> u64 {
     state.store().map_or(0, |store| of(&store.stats).get())
 }
 
-/// The sum over all nodes, or that of one.
-fn node_sum(state: &State, nid: Option<Nid>, of: fn(&NodeBooks) -> u64) -> u64 {
-    state.store().map_or(0, |store| {
-        store.pool().with_books(|books| {
-            let nodes = books.nodes().iter().enumerate();
-            nodes
-                .filter(|(index, _)| nid.map_or(true, |nid| usize::from(nid.0) == *index))
-                .fold(0, |sum: u64, (_, node)| sum.saturating_add(of(node)))
-        })
-    })
+/// A figure of node `nid`, or the sum over all nodes.
+fn figure(state: &State, nid: Option<Nid>, of: fn(&NodeBooks) -> u64) -> u64 {
+    let store = state.store();
+    store.map_or(0, |store| store.pool().figure(nid, of))
 }
 
 fn stored_bytes(state: &State) -> u64 {
@@ -268,12 +260,12 @@ fn stored_bytes(state: &State) -> u64 {
 
 fn mm_stat(disk: &Disk, state: &State) -> Result<CString> {
     let same = stat(state, |stats| &stats.same);
-    let zpages = node_sum(state, None, NodeBooks::zpages);
+    let zpages = figure(state, None, NodeBooks::zpages);
     CString::try_from_fmt(format_args!(
         "{:8} {:8} {:8} {:8} {:8} {:8} {:8} {:8} {:8}",
         bytes_of(zpages.saturating_add(same)),
         stored_bytes(state),
-        bytes_of(node_sum(state, None, NodeBooks::pages)),
+        bytes_of(figure(state, None, NodeBooks::pages)),
         bytes_of(disk.knobs.mem_limit.load(Ordering::Relaxed)),
         bytes_of(stat(state, |stats| &stats.pages_max)),
         same,
@@ -332,7 +324,7 @@ impl Directory for OnNode {
 
     fn show(&self, of: &Self::File, value: Value<'_>) -> Result<Shown> {
         let state = self.disk.state.lock();
-        Ok(value.number(node_sum(&state, Some(self.nid), *of)))
+        Ok(value.number(figure(&state, Some(self.nid), *of)))
     }
 
     fn store(&self, _: &Self::File, _: &[u8]) -> Result {

@@ -5,23 +5,16 @@
 
 use super::pins;
 use super::store::Store;
-use crate::linux::bindings;
-use crate::linux::debugfs::{behind, Entry, Fops};
-use crate::linux::input::{self, Input};
+use crate::linux::debugfs::{Entry, Fops};
+use crate::linux::input;
+use crate::linux::trigger::{trigger, Trigger};
 use crate::observe::debugfs::Tree;
-use kernel::error::from_result;
-use kernel::ffi::c_char;
 use kernel::prelude::*;
-
-/// A file that does something with the words that are written to it.
-trait Trigger {
-    fn pull(store: &Store, first: &str, second: Option<&str>) -> Result;
-}
 
 /// `N`: frees every N-th block, the last of each N.
 struct FreeEvery;
 
-impl Trigger for FreeEvery {
+impl Trigger<Store> for FreeEvery {
     fn pull(store: &Store, n: &str, second: Option<&str>) -> Result {
         let n = input::number(n)?;
         if n == 0 || second.is_some() {
@@ -35,9 +28,9 @@ impl Trigger for FreeEvery {
 /// not move.
 struct Pin;
 
-impl Trigger for Pin {
+impl Trigger<Store> for Pin {
     fn pull(store: &Store, first: &str, count: Option<&str>) -> Result {
-        let (first, count) = blocks(first, count)?;
+        let (first, count) = input::range(first, count)?;
         pins::pin(store, first, count)
     }
 }
@@ -45,38 +38,19 @@ impl Trigger for Pin {
 /// `BLOCK [COUNT]` or `all`: unmaps them again.
 struct Unpin;
 
-impl Trigger for Unpin {
+impl Trigger<Store> for Unpin {
     fn pull(store: &Store, first: &str, count: Option<&str>) -> Result {
         if (first, count) == ("all", None) {
             return pins::unpin_all(store);
         }
-        let (first, count) = blocks(first, count)?;
+        let (first, count) = input::range(first, count)?;
         pins::unpin(store, first, count)
     }
 }
 
-/// `BLOCK [COUNT]`; COUNT is 1 without.
-fn blocks(first: &str, count: Option<&str>) -> Result<(u64, u64)> {
-    let first = input::number(first)?;
-    let count = count.map_or(Ok(1), input::number)?;
-    if count == 0 {
-        return Err(EINVAL);
-    }
-    Ok((first, count))
-}
-
-const fn trigger(
-    write: unsafe extern "C" fn(*mut bindings::file, *const c_char, usize, *mut i64) -> isize,
-) -> Fops<Store> {
-    Fops::new(bindings::file_operations {
-        write: Some(write),
-        ..bindings::file_operations::empty()
-    })
-}
-
-static FREE_EVERY: Fops<Store> = trigger(pull::<FreeEvery>);
-static PIN: Fops<Store> = trigger(pull::<Pin>);
-static UNPIN: Fops<Store> = trigger(pull::<Unpin>);
+static FREE_EVERY: Fops<Store> = trigger::<_, FreeEvery>();
+static PIN: Fops<Store> = trigger::<_, Pin>();
+static UNPIN: Fops<Store> = trigger::<_, Unpin>();
 
 /// Makes the directory of the disk `name`; removing it waits for those that use its files.
 ///
@@ -95,26 +69,4 @@ pub(super) unsafe fn show(tree: &Tree, name: &CStr, store: &Store) -> Entry {
         unsafe { dir.file(name, 0o200, store, fops) }.keep();
     }
     dir
-}
-
-/// # Safety
-///
-/// Called by the VFS only, for a file of ours that is open.
-unsafe extern "C" fn pull<T: Trigger>(
-    file: *mut bindings::file,
-    from: *const c_char,
-    len: usize,
-    _: *mut i64,
-) -> isize {
-    // SAFETY: The file is open, and has an inode; made by `show` over a store.
-    let store: &Store = unsafe { behind(bindings::zbm_file_inode(file)) };
-    from_result(|| {
-        let input = Input::read(from as usize, len)?;
-        let [Some(first), second] = input.words::<2>()? else {
-            return Err(EINVAL);
-        };
-        T::pull(store, first, second)?;
-        // CAST: at most 64.
-        Ok(len as isize)
-    })
 }

@@ -3,7 +3,7 @@
 //! The module's own user of a pool: blocks of 4 KiB, each compressed and stored as one
 //! zpage.
 
-use super::compress::Compressor;
+use crate::disk::compress::{Choice, Streams};
 use crate::linux::bindings;
 use crate::linux::compat::user_slice;
 use crate::linux::{node, task};
@@ -61,7 +61,8 @@ pub(crate) struct Data {
     pool: ShownPool,
     /// Bytes up to the end of the last block written.
     size: u64,
-    compressor: Compressor,
+    streams: Streams,
+    /// A page.
     plain: KVec<u8>,
 }
 
@@ -76,7 +77,8 @@ impl Data {
             blocks: RBTree::new(),
             pool,
             size: 0,
-            compressor: Compressor::new()?,
+            // The mutex around the data lets in one task at a time.
+            streams: Streams::new(Choice::new()?, 1)?,
             plain: KVec::from_elem(0, PAGE_SIZE, GFP_KERNEL)?,
         })
     }
@@ -91,9 +93,11 @@ impl Data {
         if self.blocks.get(&index).is_some_and(|block| block.pins != 0) {
             return Err(EBUSY);
         }
-        let compressed = self.compressor.compress(&self.plain)?;
-        let raw = compressed.is_none();
-        let bytes = compressed.unwrap_or(&self.plain);
+        let mut stream = self.streams.get()?;
+        // SAFETY: `plain` is a page.
+        let compressed = unsafe { stream.compress(self.plain.as_ptr()) }?;
+        let raw = compressed.len() >= PAGE_SIZE;
+        let bytes = if raw { &self.plain } else { compressed };
         let pool = self.pool.as_arc_borrow();
         let gfp = bindings::ZBM_GFP_PAGE;
         // SAFETY: The bytes of a slice.
@@ -122,7 +126,8 @@ impl Data {
         let zpage = block.zpage.zpage()?;
         let bytes = zpage.map()?;
         if !block.raw {
-            return self.compressor.decompress(&bytes, &mut self.plain);
+            // SAFETY: `plain` is a page.
+            return unsafe { self.streams.decompress(&bytes, self.plain.as_mut_ptr()) };
         }
         if bytes.len() != self.plain.len() {
             return Err(EIO);

@@ -9,7 +9,8 @@
 use super::data::{Data, MAX_SIZE};
 use crate::linux::bindings;
 use crate::linux::debugfs::{behind, Entry, Fops};
-use crate::linux::input::{self, Input};
+use crate::linux::input;
+use crate::linux::trigger::{trigger, Trigger};
 use crate::observe::debugfs::Tree;
 use crate::observe::shown_pool::ShownPool;
 use crate::pool::pools::Pools;
@@ -27,30 +28,17 @@ static DATA: Fops<Mutex<Data>> = Fops::new(bindings::file_operations {
     ..bindings::file_operations::empty()
 });
 
-const fn trigger(
-    write: unsafe extern "C" fn(*mut bindings::file, *const c_char, usize, *mut i64) -> isize,
-) -> Fops<Mutex<Data>> {
-    Fops::new(bindings::file_operations {
-        write: Some(write),
-        ..bindings::file_operations::empty()
-    })
-}
-
-/// A file that does something with the words that are written to it.
-trait Trigger {
-    fn pull(data: &mut Data, first: &str, second: Option<&str>) -> Result;
-}
-
 /// `N`: frees every N-th block, the last of each N.
 struct FreeEvery;
 
-impl Trigger for FreeEvery {
-    fn pull(data: &mut Data, n: &str, second: Option<&str>) -> Result {
+impl Trigger<Mutex<Data>> for FreeEvery {
+    fn pull(data: &Mutex<Data>, n: &str, second: Option<&str>) -> Result {
         let n = input::number(n)?;
         if n == 0 || second.is_some() {
             return Err(EINVAL);
         }
-        data.free(|index| index.checked_rem(n) == n.checked_sub(1))
+        data.lock()
+            .free(|index| index.checked_rem(n) == n.checked_sub(1))
     }
 }
 
@@ -58,52 +46,42 @@ impl Trigger for FreeEvery {
 /// not move.
 struct Pin;
 
-impl Trigger for Pin {
-    fn pull(data: &mut Data, first: &str, count: Option<&str>) -> Result {
-        let (first, count) = blocks(first, count)?;
-        data.pin(first, count)
+impl Trigger<Mutex<Data>> for Pin {
+    fn pull(data: &Mutex<Data>, first: &str, count: Option<&str>) -> Result {
+        let (first, count) = input::range(first, count)?;
+        data.lock().pin(first, count)
     }
 }
 
 /// `BLOCK [COUNT]` or `all`: unmaps them again.
 struct Unpin;
 
-impl Trigger for Unpin {
-    fn pull(data: &mut Data, first: &str, count: Option<&str>) -> Result {
+impl Trigger<Mutex<Data>> for Unpin {
+    fn pull(data: &Mutex<Data>, first: &str, count: Option<&str>) -> Result {
         if (first, count) == ("all", None) {
-            return data.unpin_all();
+            return data.lock().unpin_all();
         }
-        let (first, count) = blocks(first, count)?;
-        data.unpin(first, count)
+        let (first, count) = input::range(first, count)?;
+        data.lock().unpin(first, count)
     }
 }
 
 /// `1`: frees all blocks.
 struct DropAll;
 
-impl Trigger for DropAll {
-    fn pull(data: &mut Data, first: &str, second: Option<&str>) -> Result {
+impl Trigger<Mutex<Data>> for DropAll {
+    fn pull(data: &Mutex<Data>, first: &str, second: Option<&str>) -> Result {
         if (first, second) != ("1", None) {
             return Err(EINVAL);
         }
-        data.drop_all()
+        data.lock().drop_all()
     }
 }
 
-/// `BLOCK [COUNT]`; COUNT is 1 without.
-fn blocks(first: &str, count: Option<&str>) -> Result<(u64, u64)> {
-    let first = input::number(first)?;
-    let count = count.map_or(Ok(1), input::number)?;
-    if count == 0 {
-        return Err(EINVAL);
-    }
-    Ok((first, count))
-}
-
-static FREE_EVERY: Fops<Mutex<Data>> = trigger(pull::<FreeEvery>);
-static PIN: Fops<Mutex<Data>> = trigger(pull::<Pin>);
-static UNPIN: Fops<Mutex<Data>> = trigger(pull::<Unpin>);
-static DROP: Fops<Mutex<Data>> = trigger(pull::<DropAll>);
+static FREE_EVERY: Fops<Mutex<Data>> = trigger::<_, FreeEvery>();
+static PIN: Fops<Mutex<Data>> = trigger::<_, Pin>();
+static UNPIN: Fops<Mutex<Data>> = trigger::<_, Unpin>();
+static DROP: Fops<Mutex<Data>> = trigger::<_, DropAll>();
 
 /// The files, and the pool behind them; gone when dropped, the files first.
 pub(crate) struct Files {
@@ -239,26 +217,4 @@ unsafe extern "C" fn seek(file: *mut bindings::file, offset: i64, whence: c_int)
     unsafe {
         bindings::generic_file_llseek_size(file, offset, whence, MAX_SIZE as i64, size as i64)
     }
-}
-
-/// # Safety
-///
-/// Called by the VFS only, for a file of ours that is open.
-unsafe extern "C" fn pull<T: Trigger>(
-    file: *mut bindings::file,
-    from: *const c_char,
-    len: usize,
-    _: *mut i64,
-) -> isize {
-    // SAFETY: The file is open.
-    let data = unsafe { data(file) };
-    from_result(|| {
-        let input = Input::read(from as usize, len)?;
-        let [Some(first), second] = input.words::<2>()? else {
-            return Err(EINVAL);
-        };
-        T::pull(&mut data.lock(), first, second)?;
-        // CAST: at most 64.
-        Ok(len as isize)
-    })
 }

@@ -2,7 +2,6 @@
 
 //! Users that store: zswap through zpool, and the file `data` in debugfs.
 
-pub(crate) mod compress;
 pub(crate) mod data;
 pub(crate) mod data_file;
 #[cfg(CONFIG_ZPOOL)]

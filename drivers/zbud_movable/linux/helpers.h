@@ -109,8 +109,6 @@ void zbm_unregister_memory_notifier(struct notifier_block *nb);
 /* task.c */
 unsigned int zbm_num_online_cpus(void);
 unsigned int zbm_smp_processor_id(void);
-/* Whether the task may not wait for others to free memory, as it does that itself. */
-bool zbm_task_is_reclaiming(void);
 void zbm_preempt_disable(void);
 void zbm_preempt_enable(void);
 void zbm_cond_resched(void);

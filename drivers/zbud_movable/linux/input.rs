@@ -83,3 +83,17 @@ pub(crate) fn size(word: &str) -> Result<u64> {
     let number = number(digits).map_err(|_| EINVAL)?;
     number.checked_mul(1 << shift).ok_or(EINVAL)
 }
+
+/// `FIRST [COUNT]`; COUNT is 1 without.
+///
+/// # Errors
+///
+/// As [`number`]; `EINVAL` for a count of 0.
+pub(crate) fn range(first: &str, count: Option<&str>) -> Result<(u64, u64)> {
+    let first = number(first)?;
+    let count = count.map_or(Ok(1), number)?;
+    if count == 0 {
+        return Err(EINVAL);
+    }
+    Ok((first, count))
+}

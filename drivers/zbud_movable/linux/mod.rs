@@ -18,5 +18,6 @@ pub(crate) mod node_list;
 pub(crate) mod page;
 pub(crate) mod seq;
 pub(crate) mod task;
+pub(crate) mod trigger;
 pub(crate) mod work_queue;
 pub(crate) mod zeroed;

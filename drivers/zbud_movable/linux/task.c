@@ -19,11 +19,6 @@ unsigned int zbm_smp_processor_id(void)
 	return raw_smp_processor_id();
 }
 
-bool zbm_task_is_reclaiming(void)
-{
-	return current->flags & PF_MEMALLOC;
-}
-
 void zbm_preempt_disable(void)
 {
 	preempt_disable();

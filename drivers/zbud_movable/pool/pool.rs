@@ -419,11 +419,14 @@ impl Pool {
         self.locked.lock().books.allow(|nid| self.mems.home(nid));
     }
 
-    /// Pages on node `nid`.
-    pub(crate) fn pages_on(&self, nid: Nid) -> u64 {
+    /// A figure of node `nid`, or the sum over all nodes.
+    pub(crate) fn figure(&self, nid: Option<Nid>, of: impl Fn(&NodeBooks) -> u64) -> u64 {
         self.with_books(|books| {
-            let node = books.nodes().get(usize::from(nid.0));
-            node.map_or(0, NodeBooks::pages)
+            let nodes = books.nodes();
+            match nid {
+                Some(nid) => nodes.get(usize::from(nid.0)).map_or(0, of),
+                None => nodes.iter().map(of).fold(0, u64::saturating_add),
+            }
         })
     }
 
