@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 """pool.py store IMAGE POOL BALLAST RESERVE_MIB: IMAGE, a block device, into POOL,
-the module's debugfs file "data", scattered: between each two pieces some memory
+the module's debugfs file "data", scattered over the nodes: between each two pieces some memory
 goes into the file BALLAST, so that all but RESERVE_MIB is taken in the end.
 
 pool.py verify IMAGE POOL N: reads all of POOL and compares it with IMAGE, of which
@@ -14,6 +14,9 @@ import mmap
 import os
 import sys
 import time
+
+sys.path.append(os.path.join(sys.path[0], "../selftests/tools"))
+from nodes import turns
 
 PAGE = mmap.PAGESIZE
 MIB = 1 << 20
@@ -52,8 +55,10 @@ def free_bytes():
 def store(image, pool, ballast, reserve):
     with open(pool, "wb", 0) as pool, open(ballast, "wb") as ballast:
         size = 0
+        nodes = turns()
         for offset, end, part in image_parts(image, "stored"):
             for at in range(0, len(part), PIECE):
+                next(nodes)
                 piece = part[at : at + PIECE]
                 if pool.write(piece) != len(piece):
                     raise OSError("the pool took less than a piece")
