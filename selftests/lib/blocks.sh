@@ -81,15 +81,33 @@ bring_back() {
 	for block in $(node_blocks "$1"); do online_block "$block" "${ONLINE_AS:-online}"; done
 }
 
+# is_hole_between A B: whether there is no memory at all in a block between these two.
+is_hole_between() {
+	local block
+	for ((block = $1 + 1; block < $2; block++)); do
+		[ -e "$BLOCK_SYS/memory$block" ] || return 0
+	done
+	return 1
+}
+
 # find_removable NODE [online|online_movable|online_kernel]: set REMOVABLE to
 # those of its blocks that go offline as things are, as they do where no kernel
-# memory from the boot is, and bring them online again, of the kind given.
+# memory from the boot is, and bring them online again, of the kind given. Of those
+# on both sides of a hole without memory (below a DIMM, say) only those above it, so
+# that no zone spans the hole: compaction that began before such a zone shrank takes
+# the rest for contiguous, as it is now, and reads struct pages in the hole, which are
+# not there (pageblock_pfn_to_page() in 6.12).
 find_removable() {
-	local block
+	local block last=''
 	REMOVABLE=()
 	for block in $(node_blocks "$1"); do
 		[ "$(block_state "$block")" = online ] || continue
-		! try_offline "$block" 15 2>/dev/null || REMOVABLE+=("$block")
+		try_offline "$block" 15 2>/dev/null || continue
+		if [ -n "$last" ] && is_hole_between "$last" "$block"; then
+			for last in "${REMOVABLE[@]}"; do online_block "$last" online_kernel || return; done
+			REMOVABLE=()
+		fi
+		REMOVABLE+=("$block") last=$block
 	done
 	ONLINE_AS=${2:-online}
 	for block in "${REMOVABLE[@]}"; do online_block "$block" "$ONLINE_AS" || return; done
