@@ -68,10 +68,12 @@ impl kernel::Module for ZbudMovable {
         let hotplug = control::hotplug::Notifier::new(pools.clone())?;
         // Nodes may have come before we listened.
         pools.refresh_mems();
-        let sysfs = control::sysfs::Tree::new(pools.clone())?;
+        let requests = control::requests::Requests::new(pools.clone())?;
+        let sysfs = control::sysfs::Tree::new(pools.clone(), requests.clone())?;
         let tree = Arc::new(observe::debugfs::Tree::new(), GFP_KERNEL)?;
         let disks = disk::disks::Disks::new(disk::device::Context {
             pools: pools.clone(),
+            requests,
             tree: tree.clone(),
         })?;
         let device = page_cache

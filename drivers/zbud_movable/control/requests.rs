@@ -4,11 +4,13 @@
 //! migrate_pages() is not for modules, so this walks the pools and has each page moved
 //! by the mover, which moves it as it would for mm.
 
+use crate::linux::node_list;
 use crate::linux::page::{NewPage, PageRef};
 use crate::linux::task;
+use crate::pool::mems::Mems;
 use crate::pool::pool::Pool;
 use crate::pool::pools::Pools;
-use crate::zbud::{Cursor, DescId, Nid, NodeBooks, Remap, Step};
+use crate::zbud::{Cursor, DescId, Nid, NodeBooks, NodeSet, Remap, Step};
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use kernel::prelude::*;
 use kernel::sync::Arc;
@@ -20,16 +22,27 @@ const PASSES_WITHOUT_WAITING: u32 = 3;
 
 /// Requests, one at a time, and the number of pages that the last one did not move.
 pub(crate) struct Requests {
+    pools: Arc<Pools>,
     running: AtomicBool,
     not_moved: AtomicU64,
+    /// Whether a change of the nodes that count moves the pages that are there.
+    memory_migrate: AtomicBool,
 }
 
 impl Requests {
-    pub(crate) const fn new() -> Self {
-        Self {
+    /// May sleep.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(crate) fn new(pools: Arc<Pools>) -> Result<Arc<Self>> {
+        let requests = Self {
+            pools,
             running: AtomicBool::new(false),
             not_moved: AtomicU64::new(0),
-        }
+            memory_migrate: AtomicBool::new(false),
+        };
+        Ok(Arc::new(requests, GFP_KERNEL)?)
     }
 
     /// Pages that the last request did not move though it should have.
@@ -37,60 +50,94 @@ impl Requests {
         self.not_moved.load(Ordering::Relaxed)
     }
 
-    /// Begins a request.
+    /// Whether a change of the nodes that count moves the pages that are there.
+    pub(crate) fn memory_migrate(&self) -> bool {
+        self.memory_migrate.load(Ordering::Relaxed)
+    }
+
+    /// For the changes to come.
+    pub(crate) fn set_memory_migrate(&self, on: bool) {
+        self.memory_migrate.store(on, Ordering::Relaxed);
+    }
+
+    /// Moves the pages of all pools: migrate_pages(2). Those that have moved stay moved,
+    /// whatever the result. Sleeps.
     ///
     /// # Errors
     ///
-    /// `EBUSY` when another is running.
-    pub(crate) fn begin(&self) -> Result<Request<'_>> {
+    /// `EBUSY` when another request is running, `ENOMEM` when a node to move to has no
+    /// memory left, `EINTR` after a fatal signal. Pages that are busy for long are no
+    /// error, but counted.
+    pub(crate) fn migrate(&self, from: NodeSet, to: NodeSet) -> Result {
+        let pools = self.pools.all()?;
+        let mut request = self.begin()?;
+        let remap = Remap::new(from, to);
+        pools
+            .iter()
+            .fold(Ok(()), |so_far, pool| request.run(so_far, pool, &remap))
+    }
+
+    /// Asks for the zpages of the pools that have `mems`, the root or a child, to be
+    /// placed on `nodes` from now on, `None` for all, and moves their pages there if
+    /// [`Requests::memory_migrate`] says so. Sleeps.
+    ///
+    /// # Errors
+    ///
+    /// As [`Requests::migrate`] when pages are moved; after `EBUSY` nothing has changed.
+    pub(crate) fn ask_mems(&self, mems: &Mems, nodes: Option<NodeSet>) -> Result {
+        if !self.memory_migrate() {
+            self.pools.ask_mems(mems, nodes);
+            return Ok(());
+        }
+        let mut request = self.begin()?;
+        let changes = self.pools.change_mems(mems, nodes)?;
+        let all = node_list::with_memory();
+        changes.iter().fold(Ok(()), |so_far, change| {
+            let remap = Remap::allowed(change.from, change.to, &all);
+            request.run(so_far, &change.pool, &remap)
+        })
+    }
+
+    fn begin(&self) -> Result<Request<'_>> {
         if self.running.swap(true, Ordering::Acquire) {
             return Err(EBUSY);
         }
-        Ok(Request(self))
+        Ok(Request {
+            requests: self,
+            left: 0,
+        })
     }
 }
 
 /// A request that is running.
-pub(crate) struct Request<'a>(&'a Requests);
+struct Request<'a> {
+    requests: &'a Requests,
+    /// Pages that it has not moved so far.
+    left: u64,
+}
 
 impl Request<'_> {
-    /// Moves the pages of all pools as `remap` says, and counts those that stay.
-    /// Pages that have moved stay moved, whatever the result. Sleeps.
-    ///
-    /// # Errors
-    ///
-    /// `ENOMEM` when a node to move to has no memory left; `EINTR` after a fatal
-    /// signal. Pages that are busy for long are no error, but counted.
-    pub(crate) fn run(self, pools: &Pools, remap: &Remap) -> Result {
-        let pools = pools.all()?;
-        let mut result = Ok(());
-        let mut left = 0_u64;
+    /// Moves the pages of `pool` as `remap` says, unless there was an error before, and
+    /// counts those that stay.
+    fn run(&mut self, so_far: Result, pool: &Arc<Pool>, remap: &Remap) -> Result {
+        let mut result = so_far;
         for step in remap.steps() {
-            let stayed = match result {
-                Ok(()) => move_all(&pools, step),
-                Err(error) => Err(error),
-            };
+            let stayed = result.and_then(|()| move_all(pool, step));
             result = stayed.map(|_| ());
             // No page came to a node before its own had left it.
-            let stayed = stayed.unwrap_or_else(|_| pages_on(&pools, step.from));
-            left = left.saturating_add(stayed);
+            let on_node = |_| pool.figure(Some(step.from), NodeBooks::pages);
+            self.left = self.left.saturating_add(stayed.unwrap_or_else(on_node));
         }
-        self.0.not_moved.store(left, Ordering::Relaxed);
         result
     }
 }
 
 impl Drop for Request<'_> {
     fn drop(&mut self) {
-        self.0.running.store(false, Ordering::Release);
+        let requests = self.requests;
+        requests.not_moved.store(self.left, Ordering::Relaxed);
+        requests.running.store(false, Ordering::Release);
     }
-}
-
-fn pages_on(pools: &[Arc<Pool>], nid: Nid) -> u64 {
-    let pages = pools
-        .iter()
-        .map(|pool| pool.figure(Some(nid), NodeBooks::pages));
-    pages.fold(0, u64::saturating_add)
 }
 
 /// Pages that a pass has left behind.
@@ -104,16 +151,14 @@ struct Left {
 }
 
 /// Moves the pages of one node; returns how many have stayed.
-fn move_all(pools: &[Arc<Pool>], step: Step) -> Result<u64> {
+fn move_all(pool: &Arc<Pool>, step: Step) -> Result<u64> {
     let mut left = Left::default();
     for pass in 0..PASSES {
         if pass != 0 {
             task::short_sleep();
         }
         left = Left::default();
-        for pool in pools {
-            move_pages(pool, step, pass >= PASSES_WITHOUT_WAITING, &mut left)?;
-        }
+        move_pages(pool, step, pass >= PASSES_WITHOUT_WAITING, &mut left)?;
         if left.busy == 0 && left.stale == 0 {
             break;
         }

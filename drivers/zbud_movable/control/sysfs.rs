@@ -10,8 +10,7 @@ use crate::linux::node;
 use crate::linux::node_list;
 use crate::pool::counters::Counters;
 use crate::pool::pools::Pools;
-use crate::zbud::{Nid, NodeBooks, NodeSet, Remap};
-use core::sync::atomic::{AtomicBool, Ordering};
+use crate::zbud::{Nid, NodeBooks, NodeSet};
 use kernel::prelude::*;
 use kernel::str::CString;
 use kernel::sync::Arc;
@@ -19,9 +18,7 @@ use kernel::sync::Arc;
 /// The state behind the files.
 struct Control {
     pools: Arc<Pools>,
-    requests: Requests,
-    /// Whether a change of `mems` moves the pages that are there.
-    memory_migrate: AtomicBool,
+    requests: Arc<Requests>,
 }
 
 impl Control {
@@ -88,7 +85,7 @@ static MEMS_EFFECTIVE: Attr = file(
 static MEMORY_MIGRATE: Attr = file(
     c"memory_migrate",
     0o644,
-    Read::Number(|control, _| u64::from(control.memory_migrate.load(Ordering::Relaxed))),
+    Read::Number(|control, _| u64::from(control.requests.memory_migrate())),
     Some(set_memory_migrate),
 );
 static VERIFY: Attr = file(c"verify", 0o400, Read::Text(verify), None);
@@ -158,8 +155,8 @@ fn migrate(control: &Control, words: [Option<&str>; 2]) -> Result {
     let [Some(from), Some(to)] = words else {
         return Err(EINVAL);
     };
-    let remap = Remap::new(node_list::parse(from)?, node_list::parse(to)?);
-    control.requests.begin()?.run(&control.pools, &remap)
+    let (from, to) = (node_list::parse(from)?, node_list::parse(to)?);
+    control.requests.migrate(from, to)
 }
 
 /// `<nodes>`; `all` is every node, also those to come.
@@ -168,19 +165,8 @@ fn set_mems(control: &Control, words: [Option<&str>; 2]) -> Result {
         return Err(EINVAL);
     };
     let nodes = node_list::parse(word)?;
-    let request = if control.memory_migrate.load(Ordering::Relaxed) {
-        Some(control.requests.begin()?)
-    } else {
-        None
-    };
     let nodes = (word != "all").then_some(nodes);
-    let change = control.pools.ask_mems(control.pools.mems(), nodes);
-    let Some(request) = request else {
-        return Ok(());
-    };
-    let all = node_list::with_memory();
-    let remap = Remap::allowed(change.from, change.to, &all);
-    request.run(&control.pools, &remap)
+    control.requests.ask_mems(control.pools.mems(), nodes)
 }
 
 /// `0` or `1`.
@@ -190,7 +176,7 @@ fn set_memory_migrate(control: &Control, words: [Option<&str>; 2]) -> Result {
         [Some("1"), None] => true,
         _ => return Err(EINVAL),
     };
-    control.memory_migrate.store(on, Ordering::Relaxed);
+    control.requests.set_memory_migrate(on);
     Ok(())
 }
 
@@ -247,12 +233,8 @@ impl Tree {
     /// # Errors
     ///
     /// `ENOMEM`, `EEXIST`.
-    pub(crate) fn new(pools: Arc<Pools>) -> Result<Self> {
-        let control = Control {
-            pools,
-            requests: Requests::new(),
-            memory_migrate: AtomicBool::new(false),
-        };
+    pub(crate) fn new(pools: Arc<Pools>, requests: Arc<Requests>) -> Result<Self> {
+        let control = Control { pools, requests };
         let control = Arc::new(control, GFP_KERNEL)?;
         let about = |nid| About {
             control: control.clone(),

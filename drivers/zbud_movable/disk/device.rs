@@ -8,6 +8,7 @@ use super::knobs::Knobs;
 use super::pins;
 use super::store::Store;
 use super::triggers;
+use crate::control::requests::Requests;
 use crate::linux::bindings;
 use crate::linux::bio::{Bio, Op, Segment};
 use crate::linux::debugfs::Entry;
@@ -28,6 +29,7 @@ use kernel::sync::{new_mutex, Arc, Mutex};
 #[derive(Clone)]
 pub(crate) struct Context {
     pub(crate) pools: Arc<Pools>,
+    pub(crate) requests: Arc<Requests>,
     pub(crate) tree: Arc<Tree>,
 }
 
@@ -129,7 +131,7 @@ impl Disk {
         if state.active.is_some() {
             return Err(EBUSY);
         }
-        let Context { pools, tree } = &self.context;
+        let Context { pools, tree, .. } = &self.context;
         let pool = ShownPool::new(self.name.to_cstring()?, pools, tree, self.mems.clone())?;
         let store = Store::new(blocks, state.choice, self.knobs.clone(), pool)?;
         let store = KBox::new(store, GFP_KERNEL)?;
@@ -149,9 +151,14 @@ impl Disk {
         &self.mems
     }
 
-    /// Asks for its pages to be placed on `nodes` from now on, `None` for all. May sleep.
-    pub(super) fn ask_mems(&self, nodes: Option<NodeSet>) {
-        self.context.pools.ask_mems(&self.mems, nodes);
+    /// Asks for its pages to be placed on `nodes` from now on, `None` for all, and moves
+    /// those that are there, if the administrator wants that. Sleeps.
+    ///
+    /// # Errors
+    ///
+    /// As [`Requests::ask_mems`].
+    pub(super) fn ask_mems(&self, nodes: Option<NodeSet>) -> Result {
+        self.context.requests.ask_mems(&self.mems, nodes)
     }
 
     /// Takes the disk away from those who would open it; it stays so until
@@ -200,7 +207,7 @@ impl Disk {
         let active = state.active.take();
         state.choice = choice;
         self.knobs.reset();
-        self.ask_mems(None);
+        self.context.pools.ask_mems(&self.mems, None);
         // With the mutex held: the next pool of the disk has the same name.
         drop(active);
         drop(state);

@@ -148,8 +148,7 @@ static MEMS: Attr = file(
     Some(|disk, bytes| {
         let word = word(bytes)?;
         let nodes = node_list::parse(word)?;
-        disk.ask_mems((word != "all").then_some(nodes));
-        Ok(())
+        disk.ask_mems((word != "all").then_some(nodes))
     }),
 );
 static MEMS_EFFECTIVE: Attr = file(

@@ -93,6 +93,12 @@ impl Mems {
         self.several.load(Ordering::Relaxed)
     }
 
+    /// Whether these are nodes of `other`: the same, or a child.
+    pub(crate) fn is_within(&self, other: &Self) -> bool {
+        let parent = self.parent.as_ref();
+        core::ptr::eq(self, other) || parent.is_some_and(|parent| parent.is_within(other))
+    }
+
     /// Where zpages of node `nid` should be: there if that counts, else on the nearest
     /// node that does.
     pub(crate) fn home(&self, nid: Nid) -> Nid {

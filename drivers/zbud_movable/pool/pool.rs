@@ -153,6 +153,11 @@ impl Pool {
         &self.name
     }
 
+    /// Where its pages may be.
+    pub(crate) fn mems(&self) -> &Mems {
+        &self.mems
+    }
+
     pub(crate) fn counters(&self) -> &Counters {
         &self.resources.counters
     }

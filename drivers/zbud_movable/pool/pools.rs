@@ -28,8 +28,9 @@ struct List {
     editor: Editor,
 }
 
-/// A change of the nodes that count.
+/// A change of the nodes that count for a pool.
 pub(crate) struct Change {
+    pub(crate) pool: Arc<Pool>,
     pub(crate) from: NodeSet,
     pub(crate) to: NodeSet,
 }
@@ -105,13 +106,34 @@ impl Pools {
 
     /// Asks for the zpages of the pools that have `mems`, the root or a child, to be
     /// placed on `nodes` from now on, `None` for all. May sleep.
-    pub(crate) fn ask_mems(&self, mems: &Mems, nodes: Option<NodeSet>) -> Change {
+    pub(crate) fn ask_mems(&self, mems: &Mems, nodes: Option<NodeSet>) {
+        self.ask(&mut self.list.lock(), mems, nodes);
+    }
+
+    /// The same; returns the pools whose nodes these are, or are within these. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`; then nothing has changed.
+    pub(crate) fn change_mems(&self, mems: &Mems, nodes: Option<NodeSet>) -> Result<KVec<Change>> {
         let mut list = self.list.lock();
-        let from = mems.effective();
+        let mut changes = KVec::with_capacity(list.pools.len(), GFP_KERNEL)?;
+        let pools = list.pools.iter().flatten();
+        for pool in pools.filter(|pool| pool.mems().is_within(mems)) {
+            let from = pool.mems().effective();
+            let (pool, to) = (pool.clone(), from);
+            changes.push(Change { pool, from, to }, GFP_KERNEL)?;
+        }
+        self.ask(&mut list, mems, nodes);
+        for change in &mut changes {
+            change.to = change.pool.mems().effective();
+        }
+        Ok(changes)
+    }
+
+    fn ask(&self, list: &mut List, mems: &Mems, nodes: Option<NodeSet>) {
         mems.ask(nodes, &mut list.editor);
-        self.refresh(&mut list);
-        let to = mems.effective();
-        Change { from, to }
+        self.refresh(list);
     }
 
     /// Nodes have got memory, or lost it. May sleep.
