@@ -18,7 +18,7 @@ AREA=$(echo /sys/kernel/debug/cma/*reserved*)
 [ -w "$AREA/alloc" ] || AREA=$(echo /sys/kernel/debug/cma/* | cut -d ' ' -f 1)
 need_file "$AREA/alloc" "$AREA/base_pfn"
 load_module
-need_file "$DATA"
+make_disk
 scratch
 real_data "$SCRATCH/data" "$(pick 24 12)"
 ktap_set_plan 12
@@ -30,7 +30,7 @@ ktap_print_msg "CMA: $pages pages from $base on, on node $nid"
 # there (mm/page_alloc.c, __rmqueue).
 ktap_test_result "the area's node has little else free" occupy_node "$nid" $((100 << 10))
 ktap_print_msg "node $nid has $(node_free_kb "$nid") kB free"
-ktap_test_result "stores data from node $nid" on_node "$nid" dd if="$SCRATCH/data" of="$DATA" bs=1M status=none
+ktap_test_result "stores data from node $nid" on_node "$nid" store "$SCRATCH/data"
 inside=$(pool_pages_in "$base" "$pages")
 ktap_print_msg "$inside of $(counter pages) pages are in the area"
 is "pool pages are in the area" "$inside" -gt $((pages / 16))
@@ -49,7 +49,7 @@ is "to other frames" "$(comm -12 "$SCRATCH/before" "$SCRATCH/after" | wc -l)" -l
 ktap_test_result "contents are the same" same_data "$SCRATCH/data"
 ktap_test_result "figures add up" counters_add_up
 echo "$got" >"$AREA/free"
-ktap_test_result "drop leaves no page" eval "echo 1 >$DEBUGFS/drop; pool_is_empty"
+ktap_test_result "a discard of all leaves no page" eval "drop_all; pool_is_empty"
 
 # zbud asks for memory that cannot move.
 if [ -e "$ZSWAP/zpool" ] && { [ -b /dev/zram0 ] || modprobe zram; }; then

@@ -16,7 +16,7 @@ need_root
 need_command python3 numactl
 need_file /proc/sys/vm/compact_memory
 load_module
-need_file "$DATA"
+make_disk
 scratch
 real_data "$SCRATCH/data" "$(pick 40 16)"
 ktap_set_plan 21
@@ -32,7 +32,7 @@ at_exit "echo $(cat /proc/sys/vm/percpu_pagelist_high_fraction) >/proc/sys/vm/pe
 echo 1000 >/proc/sys/vm/percpu_pagelist_high_fraction
 compact_alone
 ktap_test_result "stores data all over memory" store_scattered "$SCRATCH/data"
-ktap_test_result "free_every 2" eval "echo 2 >$DEBUGFS/free_every"
+ktap_test_result "free_every 2" put free_every 2
 punched "$SCRATCH/data" 2
 ktap_test_result "the pool holds every other block" same_data "$SCRATCH/data"
 adds_up "half of the zpages are left" "$(counter zpages)" -eq $(($(stat -c %s "$SCRATCH/data") / 8192))
@@ -61,7 +61,7 @@ ktap_test_result "contents are the same" same_data "$SCRATCH/data"
 ktap_test_result "figures add up after" counters_add_up
 
 # One node only.
-again_with_holes() { store_scattered "$SCRATCH/data" && echo 2 >"$DEBUGFS/free_every"; }
+again_with_holes() { store_scattered "$SCRATCH/data" && put free_every 2; }
 ktap_test_result "new holes, all over memory" again_with_holes
 pool_pages | sort >"$SCRATCH/before"
 ktap_test_result "compacts node 1" compact_memory 1
@@ -82,6 +82,6 @@ again() {
 }
 ktap_test_result "each node alone, five times" again
 
-empty() { echo 1 >"$DEBUGFS/drop" && pool_is_empty; }
+empty() { drop_all && pool_is_empty; }
 ktap_test_result "drop leaves no page" empty
 ktap_finished

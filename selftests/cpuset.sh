@@ -20,7 +20,7 @@ grep -qw cpuset /sys/fs/cgroup/cgroup.controllers 2>/dev/null || ktap_exit_skip 
 SOFT=$BLOCK_SYS/soft_offline_page
 need_file $SOFT
 load_module
-need_file "$DATA"
+make_disk
 CGROUP=/sys/fs/cgroup/zbm
 if ! echo +cpuset >/sys/fs/cgroup/cgroup.subtree_control || ! mkdir $CGROUP; then
 	ktap_exit_skip "no cpuset can be made"
@@ -40,7 +40,7 @@ other() { echo $((1 - $1)); }
 
 # --- soft offline ---
 
-ktap_test_result "stores data from node 1" on_node 1 dd if="$SCRATCH/data" of="$DATA" bs=1M status=none
+ktap_test_result "stores data from node 1" on_node 1 store "$SCRATCH/data"
 for mems in 1 0-1 0; do
 	pfn=$(pool_pages 1 | awk 'NR == 10 { print $1 }')
 	moved=$(counter node0/moved_in)
@@ -57,7 +57,7 @@ ktap_test_result "contents are the same" same_data "$SCRATCH/data"
 ktap_test_result "migrate 1 0, cpuset.mems 1" confined 1 "echo '1 0' >$SYS/migrate"
 is "all go to node 0" "$(counter node0/pages)" -eq "$(counter pages)"
 ktap_test_result "mems 1, cpuset.mems 0" confined 0 "echo 1 >$SYS/mems"
-ktap_test_result "stores, cpuset.mems 0" confined 0 "dd if=$SCRATCH/data of=$DATA bs=1M status=none"
+ktap_test_result "stores, cpuset.mems 0" confined 0 "dd if=$SCRATCH/data of=$DATA bs=1M oflag=direct status=none"
 at_rest
 is "all is on node 1" "$(counter node1/pages)" -eq "$(counter pages)"
 ktap_test_result "mems all" eval "echo all >$SYS/mems"
@@ -77,10 +77,10 @@ base=$(cat "$AREA/base_pfn") pages=$(cat "$AREA/count")
 near=$(node_of_block "$(block_of_pfn "$base")")
 far=$(other "$near")
 # See cma.sh: the area is used once little else is free.
-echo 1 >"$DEBUGFS/drop"
+drop_all
 at_rest
 occupy_node "$near" $((90 << 10))
-ktap_test_result "${tests[0]}" on_node "$near" dd if="$SCRATCH/data" of="$DATA" bs=1M status=none
+ktap_test_result "${tests[0]}" on_node "$near" store "$SCRATCH/data"
 vacate_node
 inside=$(pool_pages_in "$base" "$pages")
 is "${tests[1]}" "$inside" -gt 200

@@ -6,8 +6,8 @@
 #
 # Zpages freed while mm has their page isolated, or is just moving it,
 # leave no page behind. While every processor compacts, and memory goes offline
-# and comes back, blocks are stored, overwritten, freed by free_every and by
-# truncating; each round ends with an empty pool. At the end the kernel's own record of
+# and comes back, blocks are stored, overwritten, freed by free_every, by
+# a discard and by zeroes; each round ends with an empty pool. At the end the kernel's own record of
 # who allocated which page (page_owner) has no pool page; the module goes, and the
 # memory blocks in which its pages were go offline: nothing of it is left there.
 
@@ -18,7 +18,8 @@ need_root
 need_nodes 2
 need_command python3 timeout
 load_module
-need_file "$DATA" /proc/sys/vm/compact_memory
+make_disk
+need_file /proc/sys/vm/compact_memory
 find_removable 1 online_movable || ktap_print_msg "no memory of node 1 can go offline"
 at_exit 'bring_back 1'
 scratch
@@ -64,8 +65,8 @@ quiet
 start_movers
 
 ktap_test_result "parallel writers find what they wrote" writers 2
-empty() { echo 1 >"$DEBUGFS/drop" && pool_is_empty; }
-ktap_test_result "dropped at once: no page is left" empty
+empty() { drop_all && pool_is_empty; }
+ktap_test_result "discarded at once: no page is left" empty
 
 # Store and free in turn, so that pages die young, old, and half-dead.
 rounds() {
@@ -80,20 +81,20 @@ rounds() {
 	done
 }
 ktap_test_result "stored and freed, over and over: each time no page is left" rounds
-truncated() {
+zeroed() {
 	local i
 	for ((i = 0; i < $(pick 5 3); i++)); do
 		store "$SCRATCH/data" && same_data "$SCRATCH/data" || return
-		: >"$DATA"
+		blkdiscard -z "$DATA"
 		pool_is_empty || return
 	done
 }
-ktap_test_result "stored and truncated: each time no page is left" truncated
+ktap_test_result "stored and filled with zeroes: each time no page is left" zeroed
 
 # All of it freed while offline has it isolated: on node 1, with what it has
 # isolated in large batches.
 stop_movers
-store_bound() { on_node 1 dd if="$SCRATCH/data" of="$DATA" bs=1M status=none; }
+store_bound() { on_node 1 store "$SCRATCH/data"; }
 while_offline() {
 	local i block
 	for ((i = 0; i < $(pick 5 3); i++)); do
@@ -103,13 +104,13 @@ while_offline() {
 		done
 		# Sooner or later: with the attempt, or in the middle of it.
 		sleep "0.0$i"
-		echo 1 >"$DEBUGFS/drop" || return
+		drop_all || return
 		wait
 		bring_back 1
 		pool_is_empty || { echo "round $i"; return 1; }
 	done
 }
-ktap_test_result "dropped while its memory goes offline: no page is left" while_offline
+ktap_test_result "discarded while its memory goes offline: no page is left" while_offline
 loud
 
 # --- nothing is left ---
@@ -147,7 +148,7 @@ owns_none() {
 if grep -qw page_owner=on /proc/cmdline && [ -e "$OWNERS" ]; then
 	store "$SCRATCH/data"
 	is "the kernel knows which pages are the module's" "$(owned)" -ge "$(counter pages)"
-	echo 1 >"$DEBUGFS/drop"
+	drop_all
 	ktap_test_result "and has none of them when its pool is empty" wait_until 180 owns_none
 else
 	ktap_test_skip "the kernel knows which pages are the module's" "the kernel keeps no record of owners"

@@ -14,7 +14,7 @@ need_command python3 numactl
 POOL_HUGE=$NODE_SYS/node1/hugepages/hugepages-2048kB
 need_file "$POOL_HUGE/nr_hugepages"
 load_module
-need_file "$DATA"
+make_disk
 scratch
 real_data "$SCRATCH/data" "$(pick 24 12)"
 ktap_set_plan 8

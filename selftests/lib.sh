@@ -8,6 +8,7 @@
 #	ktap_print_header
 #	need_root
 #	load_module
+#	make_disk
 #	ktap_set_plan 3
 #	ktap_test_result "there is a pages counter" counter pages
 #	expect_errno "$SYS/migrate" "0 0 0" EINVAL
@@ -24,8 +25,6 @@ export LC_ALL=C
 MODULE=zbud_movable
 SYS=/sys/kernel/$MODULE
 DEBUGFS=/sys/kernel/debug/$MODULE
-DATA=$DEBUGFS/data
-POOL=$DEBUGFS/pools/data
 DEVICE=/dev/$MODULE
 NODE_SYS=/sys/devices/system/node
 BLOCK_SYS=/sys/devices/system/memory
@@ -33,7 +32,7 @@ ZSWAP=/sys/module/zswap/parameters
 ZSWAP_DEBUGFS=/sys/kernel/debug/zswap
 TOOLS=$(dirname "${BASH_SOURCE[0]}")/tools
 # Shared by the tests, not all of which use each.
-export MODULE SYS DEBUGFS DATA POOL DEVICE NODE_SYS BLOCK_SYS ZSWAP ZSWAP_DEBUGFS TOOLS
+export MODULE SYS DEBUGFS DEVICE NODE_SYS BLOCK_SYS ZSWAP ZSWAP_DEBUGFS TOOLS
 
 . "$(dirname "${BASH_SOURCE[0]}")/lib/ktap.sh"
 . "$(dirname "${BASH_SOURCE[0]}")/lib/needs.sh"
@@ -43,9 +42,11 @@ export MODULE SYS DEBUGFS DATA POOL DEVICE NODE_SYS BLOCK_SYS ZSWAP ZSWAP_DEBUGF
 . "$(dirname "${BASH_SOURCE[0]}")/lib/nodes.sh"
 . "$(dirname "${BASH_SOURCE[0]}")/lib/blocks.sh"
 . "$(dirname "${BASH_SOURCE[0]}")/lib/memory.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/lib/disk.sh"
 . "$(dirname "${BASH_SOURCE[0]}")/lib/data.sh"
 . "$(dirname "${BASH_SOURCE[0]}")/lib/pools.sh"
 . "$(dirname "${BASH_SOURCE[0]}")/lib/quiet.sh"
 . "$(dirname "${BASH_SOURCE[0]}")/lib/workers.sh"
 . "$(dirname "${BASH_SOURCE[0]}")/lib/mapper.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/lib/swap.sh"
 . "$(dirname "${BASH_SOURCE[0]}")/lib/zswap.sh"

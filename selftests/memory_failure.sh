@@ -18,14 +18,15 @@ HARD=$BLOCK_SYS/hard_offline_page
 need_file $HARD /proc/kpageflags
 load_module
 compact_alone
-need_file "$DATA" "$SYS/migrate"
+make_disk
+need_file "$SYS/migrate"
 scratch
 real_data "$SCRATCH/data" 4
 ktap_set_plan 12
 
 poisoned_kb() { awk '/^HardwareCorrupted:/ { print $2 }' /proc/meminfo; }
 was=$(poisoned_kb)
-ktap_test_result "stores data from node 1" on_node 1 dd if="$SCRATCH/data" of="$DATA" bs=1M status=none
+ktap_test_result "stores data from node 1" on_node 1 store "$SCRATCH/data"
 pages=$(counter pages)
 is "all pages are on node 1" "$(counter node1/pages)" -eq "$pages"
 pfn=$(pool_pages 1 | awk 'NR == 10 { print $1 }')
@@ -39,7 +40,7 @@ is "and tells" "$(counter stats/not_moved) $(($(counter stats/migrated) - migrat
 # Nothing is really broken here.
 ktap_test_result "contents are the same" same_data "$SCRATCH/data"
 ktap_test_result "figures add up" counters_add_up
-ktap_test_result "drop leaves no page" eval "echo 1 >$DEBUGFS/drop; pool_is_empty"
+ktap_test_result "a discard of all leaves no page" eval "drop_all; pool_is_empty"
 # Bits of /proc/kpageflags: 10 BUDDY, free; 19 HWPOISON.
 flags=$(od -An -t u8 -j $((pfn * 8)) -N 8 /proc/kpageflags)
 is "the frame is broken, and not free for others" $((flags >> 10 & 1)),$((flags >> 19 & 1)) = 0,1

@@ -21,17 +21,22 @@ min_free=$(cat /proc/sys/vm/min_free_kbytes)
 at_exit "echo $min_free >/proc/sys/vm/min_free_kbytes"
 echo 2048 >/proc/sys/vm/min_free_kbytes
 load_module
-need_file "$DATA" "$SYS/mems"
+make_disk
+need_file "$SYS/mems"
 [ "$(cat "$NODE_SYS/node0/distance")" = "10 15 20 30" ] || ktap_exit_skip "nodes are not as far from each other as expected"
 scratch
 real_data "$SCRATCH/data" "$(pick 4 2)"
-ktap_set_plan 55
+ktap_set_plan 56
 
 mems() { echo "$1" >"$SYS/mems"; }
 shares() { cat "$SYS"/node[0-3]/pages | tr '\n' ' '; }
 # store_from CPUNODE: all data anew, from the processors of that node, without a word on
 # memory: the policy is the pool's.
-store_from() { numactl --cpunodebind="$1" dd if="$SCRATCH/data" of="$DATA" bs=1M status=none; }
+store_from() {
+	# shellcheck disable=SC2034 # for the library
+	local PLACE=(numactl --cpunodebind="$1")
+	store "$SCRATCH/data"
+}
 # all_on N: and as it was.
 all_on() {
 	at_rest || return
@@ -59,30 +64,36 @@ LIST
 
 # Beside others only where it is allowed: zpages that are there stay, and get no buddy.
 mems all
-ktap_test_result "a page is half full on node 2" on_node 2 dd if=/dev/zero of="$DATA" bs=4K count=1 status=none
-is "a zero block leaves room" "$(counter unbuddied_pages) $(counter node2/pages)" = "1 1"
+small_data "$SCRATCH/small" 5
+drop_all
+ktap_test_result "a page is half full on node 2" on_node 2 write_blocks "$SCRATCH/small" 0 0 1
+is "a small block leaves room" "$(counter unbuddied_pages) $(counter node2/pages)" = "1 1"
 mems 3
-on_node 2 dd if=/dev/zero of="$DATA" bs=4K count=2 seek=1 conv=notrunc status=none
+on_node 2 write_blocks "$SCRATCH/small" 1 1 2
 is "nothing is put beside it when its node is not allowed" \
 	"$(counter node2/zpages) $(counter node3/zpages) $(counter node3/pages)" = "1 2 1"
 mems 2-3
-on_node 3 dd if=/dev/zero of="$DATA" bs=4K count=1 seek=3 conv=notrunc status=none
+on_node 3 write_blocks "$SCRATCH/small" 3 3 1
 is "nor while the local node has memory to spare" \
 	"$(counter node2/zpages) $(counter node3/zpages) $(counter node3/pages)" = "1 3 2"
-on_node 0 dd if=/dev/zero of="$DATA" bs=4K count=1 seek=4 conv=notrunc status=none
+on_node 0 write_blocks "$SCRATCH/small" 4 4 1
 is "and it is when its node is the nearest" "$(counter node2/zpages) $(counter node2/pages)" = "2 1"
 # A full node: beside others elsewhere, then into new pages there. kswapd may free some.
 mems 0-1
-echo 1 >"$DEBUGFS/drop"
-ktap_test_result "a page is half full on node 1" on_node 1 dd if=/dev/zero of="$DATA" bs=4K count=1 status=none
+drop_all
+ktap_test_result "a page is half full on node 1" on_node 1 write_blocks "$SCRATCH/small" 0 0 1
 ktap_test_result "node 0 is all but full" occupy_node 0 8000
 beside_others() { echo $(($(counter node1/zpages) - $(counter node1/pages))); }
-store_at() { numactl --cpunodebind=0 dd if="$1" of="$DATA" bs=4K count="$2" seek="$3" conv=notrunc status=none; }
-for ((block = 1; block < 10000; block += 258)); do
-	store_at /dev/urandom 256 $block && store_at /dev/zero 2 $((block + 256))
-	# The pair may come when kswapd has just freed something: then the next one counts.
-	[ "$(counter node1/pages)" -lt 100 ] || [ "$(beside_others)" = 0 ] || break
-done
+store_on_0() {
+	# shellcheck disable=SC2034 # for the library
+	local block PLACE=(numactl --cpunodebind=0)
+	for ((block = 1; block < 10000; block += 258)); do
+		write_blocks /dev/urandom "$block" 0 256 && write_blocks "$SCRATCH/small" $((block + 256)) 1 2 || return
+		# The pair may come when kswapd has just freed something: then the next one counts.
+		[ "$(counter node1/pages)" -lt 100 ] || [ "$(beside_others)" = 0 ] || return 0
+	done
+}
+ktap_test_result "stores from node 0 until some is on node 1" store_on_0
 ktap_print_msg "$(counter node0/pages) pages on node 0, $(counter node1/pages) on node 1"
 is "a zpage goes beside another elsewhere" "$(beside_others)" -gt 0
 is "and others into pages there" "$(counter node1/pages)" -ge 100
@@ -92,7 +103,7 @@ vacate_node
 # With memory_migrate.
 mems 0-1
 ktap_test_result "stores on node 0" store_from 0
-numactl --cpunodebind=1 dd if="$SCRATCH/data" of="$DATA" bs=4K count=200 conv=notrunc status=none
+on_node 1 write_blocks "$SCRATCH/data" 0 0 200
 at_rest
 before=$(shares)
 read -r a b _ <<<"$before"
@@ -114,7 +125,7 @@ is "what had been left elsewhere comes as well" "$(shares)" = "$((a + b)) 0 0 0 
 is "and is right" "$(same_data "$SCRATCH/data" && counter stats/not_moved)" = 0
 
 # A request that runs already keeps `mems` as it is.
-echo '0 20' >"$DEBUGFS/pin"
+put pin "0 20"
 keep_asking '0 1' '1 0'
 busy='' deadline=$((SECONDS + 60))
 while [ "$SECONDS" -lt "$deadline" ]; do
@@ -125,7 +136,7 @@ done
 rm "$SCRATCH/run"
 wait "$ASKER"
 is "while a move is running: EBUSY, and mems as it was" "$busy" = 0
-echo all >"$DEBUGFS/unpin"
+put unpin all
 ktap_test_result "mems all" mems all
 is "allows all nodes" "$(cat "$SYS/mems") $(cat "$SYS/mems_effective")" = "0-3 0-3"
 
@@ -133,7 +144,7 @@ if [ -e "$ZSWAP/zpool" ] && [ -b /dev/zram0 ] || modprobe zram 2>/dev/null && [ 
 	# The kernel may swap out, or store, something between the reading of two figures.
 	only_on() { [ "$(counter "node$1/pages")" = "$(counter pages)" ]; }
 	zswapped() {
-		mems 3 && echo 1 >"$DEBUGFS/drop" && pool_is_empty && zswap_start "$MODULE" 128 && hog_start "$SCRATCH/data" "$(pick 64 32)" numactl --membind=0 &&
+		mems 3 && drop_all && pool_is_empty && zswap_start "$MODULE" 128 && hog_start "$SCRATCH/data" "$(pick 64 32)" numactl --membind=0 &&
 			hog_do out && [ "$(counter node3/zpages)" -gt 1000 ] && wait_until 10 only_on 3 && hog_do read
 	}
 	ktap_test_result "a pool of zswap's keeps to mems" zswapped
@@ -160,6 +171,6 @@ else
 		ktap_test_skip "$name" "this kernel has no zswap that uses zpool"
 	done
 fi
-echo 1 >"$DEBUGFS/drop"
+drop_all
 ktap_test_result "figures add up" pool_is_empty
 ktap_finished

@@ -17,7 +17,8 @@ need_nodes 4
 need_command python3 numactl timeout
 load_module
 compact_alone
-need_file "$DATA" "$SYS/migrate"
+make_disk
+need_file "$SYS/migrate"
 scratch
 real_data "$SCRATCH/data" "$(pick 12 8)"
 real_data "$SCRATCH/more" "$(pick 48 32)"
@@ -33,18 +34,17 @@ moves() { node_sum moved_out; }
 # anew.
 spread() {
 	local node at=0 share
-	echo 1 >"$DEBUGFS/drop" && pool_is_empty || return
+	drop_all && pool_is_empty || return
 	for node in 0 1 2 3; do
 		share=$((blocks * $1 / 16))
-		on_node $node dd if="$SCRATCH/data" of="$DATA" bs=4K conv=notrunc status=none \
-			skip=$at seek=$at count=$share || return
+		on_node $node write_blocks "$SCRATCH/data" $at $at $share || return
 		at=$((at + share))
 		shift
 	done
 	mapfile -t was < <(on 0; on 1; on 2; on 3)
 	stored=$at
 }
-intact() { pool_is_ok && same_bytes -n $((stored * 4096)) "$SCRATCH/data" "$DATA"; }
+intact() { pool_is_ok && same_blocks "$SCRATCH/data" 0 0 "$stored"; }
 
 # request "FROM TO" EXPECTED MOVES STAY: EXPECTED are the pages that nodes 0 to 3 have
 # then; those on the nodes of STAY are where they were.
@@ -76,19 +76,19 @@ request "all 2" "0 0 $((a + b + c + d)) 0" $((a + b + c + d)) 2
 ktap_test_result "figures add up" counters_add_up
 
 # A page in use stays, and moves when it is not in use any more.
-ktap_test_result "pins 20 blocks" eval "echo '0 20' >$DEBUGFS/pin"
+ktap_test_result "pins 20 blocks" put pin "0 20"
 pinned=$(pinned_pages | wc -l)
 pages=$(counter pages)
 ktap_test_result "migrate 2 0" eval "echo '2 0' >$SYS/migrate"
 is "pages in use are counted as not moved" "$(counter stats/not_moved) $(on 2)" = "$pinned $pinned"
 is "the others have moved" "$(on 0)" -eq $((pages - pinned))
-echo all >"$DEBUGFS/unpin"
+put unpin all
 ktap_test_result "migrate 2 0 again" eval "echo '2 0' >$SYS/migrate"
 is "now all have moved" "$(counter stats/not_moved) $(on 0)" = "0 $pages"
 ktap_test_result "contents are the same" intact
 
 # One at a time. Pages in use keep a request busy for a while.
-echo '0 20' >"$DEBUGFS/pin"
+put pin "0 20"
 touch "$SCRATCH/run"
 asker() { while keep_on; do write_errno "$SYS/migrate" "$1"; done >"$SCRATCH/$2"; }
 asker "0 1" one & one=$!
@@ -97,7 +97,7 @@ asker "0-1 1-2" three & three=$!
 sleep "$(pick 4 8)"
 rm "$SCRATCH/run"
 wait $one $two $three
-echo all >"$DEBUGFS/unpin"
+put unpin all
 answers=$(sort -u "$SCRATCH"/{one,two,three} | tr '\n' ' ')
 ktap_print_msg "$(sort "$SCRATCH"/{one,two,three} | uniq -c | tr '\n' ' ')"
 is "of two requests at a time one is refused with EBUSY" "$answers" = "0 EBUSY "
@@ -105,7 +105,7 @@ ktap_test_result "contents are the same" intact
 
 # No memory at the destination: the rest of it is used, pages that stay are counted.
 # More than what could be reclaimed for it.
-ktap_test_result "stores more data on node 0" on_node 0 dd if="$SCRATCH/more" of="$DATA" bs=1M status=none
+ktap_test_result "stores more data on node 0" on_node 0 store "$SCRATCH/more"
 ktap_test_result "all to node 0" eval "echo 'all 0' >$SYS/migrate"
 at_rest
 pages=$(counter pages)

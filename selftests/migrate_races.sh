@@ -18,7 +18,8 @@ need_root
 need_nodes 4
 need_command python3 timeout numactl
 load_module
-need_file "$DATA" "$SYS/migrate" /proc/sys/vm/compact_memory
+make_disk
+need_file "$SYS/migrate" /proc/sys/vm/compact_memory
 # The node that loses memory: one where little from the boot is.
 for victim in 3 2 1; do ! find_removable $victim online_movable || break; done
 [ ${#REMOVABLE[@]} -gt 0 ] || ktap_print_msg "no memory can go offline"
@@ -53,20 +54,20 @@ allower() {
 	local sets=("0-1" "1-2" "2" "all" "0,2" "0-2")
 	ask mems "${sets[RANDOM % ${#sets[@]}]}" && ask memory_migrate $((RANDOM % 2))
 }
-reader() { same_bytes -n $((half * 4096)) "$SCRATCH/data" "$DATA"; }
+reader() { same_blocks "$SCRATCH/data" 0 0 "$half"; }
 compactor() { compact_memory; }
 OFFLINED=$SCRATCH/offline
 offliner() { offline_each 15; }
 pinner() {
 	local first=$((RANDOM % (half - 60)))
-	echo "$first 50" >"$DEBUGFS/pin" && sleep 0.02 && echo "$first 50" >"$DEBUGFS/unpin"
+	put pin "$first 50" && sleep 0.02 && put unpin "$first 50"
 }
 writer() {
 	local first=$((half + RANDOM % (half - 70)))
-	echo $((first + 1)) >"$DEBUGFS/free_every" 2>/dev/null
-	dd if="$SCRATCH/data" of="$DATA" bs=4K skip="$first" seek="$first" count=64 conv=notrunc status=none &&
-		dd if="$SCRATCH/data" of="$DATA" bs=4K skip="$half" seek="$half" conv=notrunc status=none &&
-		same_bytes -n $((half * 4096)) -i $((half * 4096)) "$SCRATCH/data" "$DATA"
+	put free_every $((first + 1)) 2>/dev/null
+	write_blocks "$SCRATCH/data" "$first" "$first" 64 &&
+		write_blocks "$SCRATCH/data" "$half" "$half" &&
+		same_blocks "$SCRATCH/data" "$half" "$half" "$half"
 }
 shower() { pool_is_ok && cat "$SYS/verify" "$SYS"/node*/* "$SYS"/stats/* >/dev/null; }
 # With the mover page_cache, a process that has the pages of the first half mapped, which
@@ -76,13 +77,13 @@ mapped_mover() {
 	mapper_do touch && mapper_do migrate 0 1 && mapper_do migrate 1 2 && mapper_do migrate 2 0
 }
 
-ktap_test_result "stores data" dd if="$SCRATCH/data" of="$DATA" bs=4K count=$half status=none
+ktap_test_result "stores data" write_blocks "$SCRATCH/data" 0 0 $half
 if [ -n "$mapped" ]; then
 	ktap_test_result "a process has the pool mapped" eval "mapper_start && mapper_do map"
 else
 	ktap_test_skip "a process has the pool mapped" "the mover is not page_cache"
 fi
-ktap_test_result "stores more" dd if="$SCRATCH/data" of="$DATA" bs=4K skip=$half seek=$half conv=notrunc status=none
+ktap_test_result "stores more" write_blocks "$SCRATCH/data" $half $half
 user_before=$(counter stats/user_moved) migrated=$(counter stats/migrated)
 quiet
 start_workers asker other allower reader compactor offliner pinner writer shower mapped_mover

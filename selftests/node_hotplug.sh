@@ -16,7 +16,8 @@ need_root
 need_nodes 3
 need_command numactl timeout
 load_module
-need_file "$DATA" "$SYS/mems"
+make_disk
+need_file "$SYS/mems"
 find_dimm || ktap_exit_skip "there is no DIMM that can be ejected"
 scratch
 real_data "$SCRATCH/data" "$(pick 40 16)"
@@ -60,7 +61,7 @@ ktap_test_result "figures add up" counters_add_up
 is "mems stays, the others count" "$(mems)" = "2 0-1"
 is "to write it again would be ENODEV" "$(write_errno "$SYS/mems" 2)" = ENODEV
 is "to move there, too" "$(write_errno "$SYS/migrate" "0 2")" = ENODEV
-ktap_test_result "stores more" dd if="$SCRATCH/data" of="$DATA" bs=1M count=1 conv=notrunc status=none
+ktap_test_result "stores more" write_blocks "$SCRATCH/data" 0 0 256
 at_rest
 is "all is on nodes 0 and 1" $(($(counter node0/pages) + $(counter node1/pages))) -eq "$(counter pages)"
 

@@ -14,7 +14,8 @@ need_root
 need_nodes 2
 need_command numactl timeout
 load_module
-need_file "$DATA" "$SYS/node1"
+make_disk
+need_file "$SYS/node1"
 find_removable 1 online_movable || ktap_exit_skip "no memory of node 1 can go offline"
 [ ${#REMOVABLE[@]} -ge 2 ] || ktap_exit_skip "only one block of node 1 can go offline"
 at_exit 'bring_back 1'
@@ -37,7 +38,7 @@ pages_are_online() {
 
 movable_zone() { awk '/^Node 1, zone +Movable/ { on = 1 } on && $1 == "present" { print $2; exit }' /proc/zoneinfo; }
 
-ktap_test_result "stores data from node 1" on_node 1 dd if="$SCRATCH/data" of="$DATA" bs=1M status=none
+ktap_test_result "stores data from node 1" on_node 1 store "$SCRATCH/data"
 pages=$(counter pages)
 is "there are pages" "$pages" -ge $(($(stat -c %s "$SCRATCH/data") / 8192))
 is "all are on node 1" "$(counter node1/pages)" -eq "$pages"
@@ -67,9 +68,9 @@ ktap_test_result "figures add up after" counters_add_up
 
 ktap_test_result "the blocks come back" bring_back 1
 again() {
-	on_node 1 dd if="$SCRATCH/data" of="$DATA" bs=1M status=none && same_data "$SCRATCH/data" &&
+	on_node 1 store "$SCRATCH/data" && same_data "$SCRATCH/data" &&
 		at_rest && [ "$(counter node1/pages)" = "$(counter pages)" ]
 }
 ktap_test_result "and are used again" again
-ktap_test_result "drop leaves no page" eval "echo 1 >$DEBUGFS/drop; pool_is_empty"
+ktap_test_result "a discard of all leaves no page" eval "drop_all; pool_is_empty"
 ktap_finished

@@ -18,14 +18,14 @@ need_command python3 numactl migratepages
 ZBM_MOVER=page_cache
 load_module
 compact_alone
-need_file "$DATA"
+make_disk
 scratch
 real_data "$SCRATCH/data" "$(pick 12 4)"
 ktap_set_plan 54
 
 is "the mover is page_cache" "$(mover)" = page_cache
 is "the device is root's" "$(stat -c '%a %U %F' $DEVICE)" = "600 root character special file"
-ktap_test_result "stores data from node 0" on_node 0 dd if="$SCRATCH/data" of="$DATA" bs=1M status=none
+ktap_test_result "stores data from node 0" on_node 0 store "$SCRATCH/data"
 pages=$(counter pages)
 is "all pages are on node 0" "$(counter node0/pages)" -eq "$pages"
 
@@ -129,12 +129,13 @@ ktap_test_result "opens it again" mapper_start
 mapper_says "maps each page of the pool" "$pages" map
 refused=$(rmmod "$MODULE" 2>&1)
 is "the module is in use while it is mapped" "${refused##* is }" = "in use"
-echo 1 >"$DEBUGFS/drop"
-ktap_test_result "drop leaves no page, though it is mapped" pool_is_empty
-# A block of zeroes becomes a zpage of some bytes. The page's former
+drop_all
+ktap_test_result "a discard leaves no page, though it is mapped" pool_is_empty
+# A small block becomes a zpage of some bytes. The page's former
 # contents must not be seen.
 drop_caches
-ktap_test_result "stores blocks that take a chunk at each end" dd if=/dev/zero of="$DATA" bs=4K count=400 status=none
+small_data "$SCRATCH/small" 400
+ktap_test_result "stores blocks that take a chunk at each end" store "$SCRATCH/small"
 ktap_test_result "maps their pages" mapper_do map
 mapper_says "nothing else is in them" 0 stale
 mapper_stop

@@ -19,7 +19,7 @@ need_nodes 2
 need_command python3 numactl migratepages timeout
 ZBM_MOVER=page_cache
 load_module
-need_file "$DATA"
+make_disk
 find_removable 1 online_movable || ktap_print_msg "no memory of node 1 can go offline"
 at_exit 'bring_back 1'
 scratch
@@ -48,13 +48,13 @@ by_hand() {
 	case $errno in 0 | ENOMEM | ENODEV) sleep 0.5 ;; *) echo "$errno"; return 1 ;; esac
 }
 churn() {
-	dd if="$SCRATCH/data" of="$DATA" bs=4K seek="$stable" conv=notrunc status=none &&
-		same_bytes -n $((blocks * 4096)) -i 0:$((stable * 4096)) "$SCRATCH/data" "$DATA" || return
-	dd if="$SCRATCH/data" of="$DATA" bs=4K seek=$((stable + blocks / 2)) count=$((blocks / 2)) conv=notrunc status=none
+	write_blocks "$SCRATCH/data" "$stable" &&
+		same_blocks "$SCRATCH/data" "$stable" || return
+	write_blocks "$SCRATCH/data" $((stable + blocks / 2)) 0 $((blocks / 2))
 	# Holes that only what comes and goes can have: the numbers are beyond the rest.
-	echo $((stable + RANDOM % blocks + 1)) >"$DEBUGFS/free_every"
+	put free_every $((stable + RANDOM % blocks + 1))
 }
-comparer() { same_bytes -n $((stable * 4096)) "$SCRATCH/stable" "$DATA"; }
+comparer() { same_blocks "$SCRATCH/stable"; }
 
 moved=$(counter stats/migrated) between=$(node_sum moved_out)
 quiet
@@ -91,6 +91,6 @@ ktap_test_result "nothing is left on its way" mapper_do check
 is "all of the process's pages are still there" "$ANSWER" -eq "$stable"
 mapper_stop
 ktap_test_result "the pool has what it had" comparer
-ktap_test_result "drop leaves no page" eval "echo 1 >$DEBUGFS/drop; pool_is_empty"
+ktap_test_result "a discard of all leaves no page" eval "drop_all; pool_is_empty"
 ktap_test_result "the module can be unloaded" wait_until 60 unload_module
 ktap_finished

@@ -16,7 +16,8 @@ need_root
 need_nodes 2
 need_command python3 timeout numactl
 load_module
-need_file "$DATA" /proc/sys/vm/compact_memory
+make_disk
+need_file /proc/sys/vm/compact_memory
 find_removable 1 online_movable || ktap_print_msg "no memory of node 1 can go offline"
 at_exit 'bring_back 1'
 scratch
@@ -30,29 +31,29 @@ blocks=$((size / 4096))
 # The first half only moves and is pinned; the second is written to, too.
 half=$((blocks / 2))
 
-reader() { same_bytes -n $((half * 4096)) "$SCRATCH/data" "$DATA"; }
-bound_reader() { on_node 1 cmp -n $((half * 4096)) "$SCRATCH/data" "$DATA" || wrong_data; }
+reader() { same_blocks "$SCRATCH/data" 0 0 "$half"; }
+bound_reader() { on_node 1 reader; }
 compactor() { compact_memory; }
 offliner() { offline_each 4; }
 pinner() {
 	local first=$((RANDOM % (half - 60)))
-	echo "$first 50" >"$DEBUGFS/pin" && echo "$((first + 10)) 5" >"$DEBUGFS/pin" &&
-		sleep 0.02 && echo "$first 50" >"$DEBUGFS/unpin" &&
-		echo "$((first + 10)) 5" >"$DEBUGFS/unpin"
+	put pin "$first 50" && put pin "$((first + 10)) 5" &&
+		sleep 0.02 && put unpin "$first 50" &&
+		put unpin "$((first + 10)) 5"
 }
 # Fills its part of the file with other blocks, and puts back what was there.
 # Nobody else sees the blocks in between.
 writer() {
 	local first=$((half + RANDOM % (half - 70))) other=$((RANDOM % half))
-	dd if="$SCRATCH/data" of="$DATA" bs=4K skip="$other" seek="$first" count=64 conv=notrunc status=none &&
-		same_bytes -n 262144 -i $((other * 4096)):$((first * 4096)) "$SCRATCH/data" "$DATA" &&
-		dd if="$SCRATCH/data" of="$DATA" bs=4K skip="$first" seek="$first" count=64 conv=notrunc status=none
+	write_blocks "$SCRATCH/data" "$first" "$other" 64 &&
+		same_blocks "$SCRATCH/data" "$first" "$other" 64 &&
+		write_blocks "$SCRATCH/data" "$first" "$first" 64
 }
 # Holes beyond the end, where there is nothing but the filler's own: freed by a
 # number that is not below them.
 filler() {
-	dd if="$SCRATCH/data" of="$DATA" bs=4K skip=$((RANDOM % half)) seek=$((blocks * 2)) count=1 \
-		conv=notrunc status=none && echo $((blocks * 2 + 1)) >"$DEBUGFS/free_every"
+	write_blocks "$SCRATCH/data" $((blocks * 2)) $((RANDOM % half)) 1 &&
+		put free_every $((blocks * 2 + 1))
 }
 # At most four pins of the pinner's (two zpages, each twice), and the two readers,
 # each of which has one zpage mapped at a time.
@@ -75,7 +76,7 @@ counters() {
 	[ "$(counter pages)" -gt 0 ] && cat "$SYS"/{pages,zpages,stored_bytes} "$SYS"/node*/* >/dev/null
 }
 
-ktap_test_result "stores data from node 1" on_node 1 dd if="$SCRATCH/data" of="$DATA" bs=1M status=none
+ktap_test_result "stores data from node 1" on_node 1 store "$SCRATCH/data"
 adds_up "one zpage for each block" "$(counter zpages)" -eq "$blocks"
 migrated=$(counter stats/migrated)
 refused=$(($(counter stats/isolate_refused) + $(counter stats/migrate_busy)))
@@ -101,9 +102,9 @@ fi
 is "and pins have been in the way" \
 	$(($(counter stats/isolate_refused) + $(counter stats/migrate_busy) - refused)) -gt 0
 adds_up "no pin is left" "$(pins)" -eq 0
-ktap_test_result "contents are right" same_bytes -n "$size" "$SCRATCH/data" "$DATA"
+ktap_test_result "contents are right" same_blocks "$SCRATCH/data"
 adds_up "one zpage for each block" "$(counter zpages)" -eq "$blocks"
 ktap_test_result "figures add up" counters_add_up
-ktap_test_result "drop leaves no page" eval "echo 1 >$DEBUGFS/drop; pool_is_empty"
+ktap_test_result "a discard of all leaves no page" eval "drop_all; pool_is_empty"
 ktap_test_result "the module can be unloaded" unload_module
 ktap_finished

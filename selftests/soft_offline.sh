@@ -17,12 +17,12 @@ SOFT=$BLOCK_SYS/soft_offline_page
 need_file $SOFT
 load_module
 compact_alone
-need_file "$DATA"
+make_disk
 scratch
 real_data "$SCRATCH/data" 4
 ktap_set_plan 13
 
-ktap_test_result "stores data from node 1" on_node 1 dd if="$SCRATCH/data" of="$DATA" bs=1M status=none
+ktap_test_result "stores data from node 1" on_node 1 store "$SCRATCH/data"
 is "all pages are on node 1" "$(counter node1/pages)" -eq "$(counter pages)"
 pool_pages >"$SCRATCH/all"
 awk 'NR % 40 == 0 { print $1 }' "$SCRATCH/all" | sort >"$SCRATCH/chosen"
@@ -47,11 +47,11 @@ is "the kernel counts the frames as gone" $(($(poisoned) - was)) -eq "$count"
 ktap_test_result "contents are the same" same_data "$SCRATCH/data"
 ktap_test_result "figures add up" counters_add_up
 # A page that is in use stays: the frame is not taken away from under it.
-ktap_test_result "pins a block" eval "echo 5 >$DEBUGFS/pin"
+ktap_test_result "pins a block" put pin 5
 pfn=$(pinned_pages)
 errno=$(write_errno $SOFT $((pfn * $(getconf PAGESIZE))))
 is "soft offline of a page in use fails" "$([ "$errno" != 0 ] && awk -v pfn="$pfn" 'NR > 1 && $1 == pfn' "$POOL/pages" | wc -l)" = 1
 ktap_print_msg "with $errno"
-echo all >"$DEBUGFS/unpin"
+put unpin all
 ktap_test_result "contents are the same" same_data "$SCRATCH/data"
 ktap_finished

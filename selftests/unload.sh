@@ -3,8 +3,8 @@
 # zbm-test: release
 # zbm-long: debug
 #
-# The module goes at any time that nobody uses it, with data and pins in its own
-# pool, while the kernel compacts and takes memory offline; and not while a file
+# The module goes at any time that nobody uses it, with data and pins on its
+# disk, while the kernel compacts and takes memory offline; and not while the disk or a file
 # of its is open, or zswap has a pool (that is zswap.sh's part). It leaves no
 # page, no file, no slab cache, no memory behind, and works
 # again each time.
@@ -15,12 +15,13 @@ ktap_print_header
 need_root
 need_command python3 timeout
 load_module
-need_file "$DATA" /proc/sys/vm/compact_memory
+make_disk
+need_file /proc/sys/vm/compact_memory
 find_removable 1 online_movable || ktap_print_msg "no memory of node 1 can go offline"
 at_exit 'bring_back 1'
 scratch
 real_data "$SCRATCH/data" "$(pick 8 3)"
-ktap_set_plan 18
+ktap_set_plan 19
 
 # Free pages on the processors' own lists are not in MemFree.
 free_kb() {
@@ -35,18 +36,23 @@ settle() {
 }
 # areas: how many there are of vmalloc, but for stacks of threads.
 areas() { grep -vcE ' (kernel_clone|unpurged)' /proc/vmallocinfo; }
-absent() { ! module_loaded && [ ! -e "$SYS" ] && [ ! -e "$DEBUGFS" ] && ! grep -q "$MODULE" /proc/slabinfo /proc/kallsyms; }
-load() { modprobe_module; }
+absent() {
+	! module_loaded || return
+	! ls -d "$SYS" "$DEBUGFS" "$CONTROL" "$DATA" "$DISK_SYS" 2>/dev/null || return
+	! grep -q "$MODULE" /proc/slabinfo /proc/kallsyms && ! grep -qw zbud /proc/devices
+}
+load() { modprobe_module && make_disk; }
 
 # --- with data and pins ---
 
-filled() { load; store "$SCRATCH/data" && echo "0 100" >"$DEBUGFS/pin" && echo "50 10" >"$DEBUGFS/pin" && [ "$(counter pages)" -gt 100 ]; }
-ktap_test_result "data and pins in its pool" filled
+filled() { store "$SCRATCH/data" && put pin "0 100" && put pin "50 10" && [ "$(counter pages)" -gt 100 ]; }
+ktap_test_result "data and pins on its disk" filled
 pool_blocks >"$SCRATCH/blocks"
 ktap_test_result "unloads all the same" unload_module
 ktap_test_result "nothing of it is to be seen" absent
 ktap_test_result "loads again" load
-is "its pool and counters are new" "$(cat "$SYS"/pages "$SYS"/stats/* "$SYS"/node*/* | sort -u)" = 0
+is "its disk and counters are new" "$(cat "$SYS"/pages "$SYS"/stats/* "$SYS"/node*/* "$DISK_SYS"/{pages,zpages,large_zpages} | sort -u)" = 0
+is "nothing is stored on it" "$(mm_stat orig_data_size) $(mm_stat mem_used_max)" = "0 0"
 
 # --- with files open ---
 
@@ -55,7 +61,7 @@ refused_while() {
 	local fd said
 	case $2 in
 	r) exec {fd}<"$1" ;;
-	w) exec {fd}>>"$1" ;;
+	w) exec {fd}>"$1" ;;
 	esac || return
 	said=$(rmmod "$MODULE" 2>&1)
 	exec {fd}>&-
@@ -65,11 +71,11 @@ refused_while() {
 open_files() {
 	local file
 	for file in "$DATA" "$POOL"/{summary,pages,verify}; do refused_while "$file" r || return; done
-	for file in "$DATA" "$DEBUGFS"/{pin,unpin,free_every,drop}; do refused_while "$file" w || return; done
+	for file in "$DATA" "$TRIGGERS"/{pin,unpin,free_every}; do refused_while "$file" w || return; done
 }
 store "$SCRATCH/data"
 ktap_test_result "an open file keeps it" open_files
-ktap_test_result "what is in its pool is still right" same_data "$SCRATCH/data"
+ktap_test_result "what is on its disk is still right" same_data "$SCRATCH/data"
 # A sysfs file does not: a reader is told so.
 sysfs_file() {
 	local fd
@@ -84,7 +90,9 @@ ktap_test_result "an open counter does not, and reads as gone" sysfs_file
 # --- while pages move ---
 
 # Readers of files that come and go.
-snooper() { while keep_on; do cat "$SYS"/pages "$SYS"/node*/* "$POOL"/* >/dev/null 2>&1; done; }
+snooper() {
+	while keep_on; do cat "$SYS"/pages "$SYS"/node*/* "$POOL"/* "$DISK_SYS"/mm_stat; read_blocks 0 16; done >/dev/null 2>&1
+}
 touch "$SCRATCH/run"
 at_exit "rm -f $SCRATCH/run; wait"
 
@@ -101,7 +109,7 @@ migrated=0
 reload() {
 	local i
 	for ((i = 0; i < $1; i++)); do
-		load && store "$SCRATCH/data" && echo "$i 20" >"$DEBUGFS/pin" && same_data "$SCRATCH/data" || return
+		load && store "$SCRATCH/data" && put pin "$i 20" && same_data "$SCRATCH/data" || return
 		migrated=$((migrated + $(counter stats/migrated)))
 		unload_module || { echo "round $i"; return 1; }
 	done

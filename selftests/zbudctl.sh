@@ -16,7 +16,8 @@ need_nodes 4
 need_command zbudctl python3 numactl setpriv
 load_module
 compact_alone
-need_file "$DATA" "$SYS/migrate"
+make_disk
+need_file "$SYS/migrate"
 scratch
 real_data "$SCRATCH/data" "$(pick 8 4)"
 ktap_set_plan 51
@@ -36,7 +37,7 @@ ctl() {
 json() { python3 -c "import json, sys; it = json.load(open('$SCRATCH/out')); print(($1))"; }
 said() { cat "$SCRATCH/out"; }
 
-ktap_test_result "stores data on node 0" on_node 0 dd if="$SCRATCH/data" of="$DATA" bs=1M status=none
+ktap_test_result "stores data on node 0" on_node 0 store "$SCRATCH/data"
 pages=$(counter pages)
 
 ctl 0 "status" status
@@ -56,11 +57,11 @@ is "says it in JSON, too" "$(json "it['moved'], it['not_moved']")" = "($pages, 0
 ktap_test_result "contents are the same" same_data "$SCRATCH/data"
 from=0 to=3
 [ "$(counter node0/pages)" -gt 0 ] || from=1
-echo "0 20" >"$DEBUGFS/pin"
+put pin "0 20"
 pinned=$(pinned_pages | wc -l)
 ctl 3 "migrate with pages in use" migrate $from $to
 is "says how many have stayed" "$(said)" = "$((pages - pinned)) moved, $pinned not moved"
-echo all >"$DEBUGFS/unpin"
+put unpin all
 
 ctl 0 "verify" verify
 ctl 0 "verify --json" verify --json
@@ -99,7 +100,7 @@ rc=0
 as_nobody zbudctl --json migrate 0 1 >"$SCRATCH/out" || rc=$?
 is "nobody: EACCES" "$rc $(json "it['error']['errno']")" = "4 EACCES"
 busy=0
-echo "0 20" >"$DEBUGFS/pin"
+put pin "0 20"
 keep_asking '2 1' '1 2'
 deadline=$((SECONDS + 60))
 while [ "$SECONDS" -lt "$deadline" ]; do
@@ -110,7 +111,7 @@ done
 rm "$SCRATCH/run"
 wait "$ASKER"
 is "a request beside another: EBUSY" $busy = 1
-echo all >"$DEBUGFS/unpin"
+put unpin all
 ktap_test_result "all to node 0" eval "echo 'all 0' >$SYS/migrate"
 ctl 0 "status at the end" status
 ktap_test_result "contents are the same" same_data "$SCRATCH/data"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# zswap, and a process whose memory is swapped out into it. Sourced by lib.sh.
+# zswap. Sourced by lib.sh.
 
 # need_zswap: with a swap device that is not in the way: before the plan.
 need_zswap() {
@@ -44,27 +44,3 @@ zswap_stop() {
 zswap_reread() { swapoff /dev/zram0 && swapon /dev/zram0; }
 
 zswap_stat() { cat "$ZSWAP_DEBUGFS/$1"; }
-
-# hog_start FILE MIB [COMMAND...]: a process (see hog.py) with MIB of memory,
-# run by COMMAND if given; it has filled its memory when this returns.
-hog_start() {
-	coproc HOG { exec "${@:3}" python3 "$TOOLS/hog.py" "$1" "$2"; }
-	exec {hog_out}<&"${HOG[0]}" {hog_in}>&"${HOG[1]}"
-	hog_answer
-}
-
-hog_answer() {
-	local answer=''
-	read -r answer <&"$hog_out" || answer="the hog is gone"
-	[[ $answer != "wrong data"* ]] || wrong_data
-	[[ $answer == ok\ * ]] || { echo "hog: $answer"; return 1; }
-}
-
-# hog_do out|read|write N
-hog_do() { echo "$*" >&"$hog_in" && hog_answer; }
-
-hog_stop() {
-	echo quit >&"$hog_in"
-	wait "$HOG_PID"
-	exec {hog_in}>&- {hog_out}<&-
-}

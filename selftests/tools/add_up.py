@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""add_up.py [ROOT]: whether all figures that zbud_movable tells of its own pool agree.
-The pool is at rest, and the only one. Prints each that does not, and fails if there is
-one. ROOT is where /sys is found (default: /).
+"""add_up.py [ROOT]: whether all figures that zbud_movable tells of its pools agree. They
+are at rest, and nothing is pinned that is no block of a disk any more. Prints each figure
+that does not, and fails if there is one. ROOT is where /sys is found (default: /).
 
-The list of pages is what the others are compared with: the pool's summary, the
-module's counters and those of each node, and what the kernel says of where memory is."""
+The lists of pages are what the others are compared with: each pool's summary, a disk's
+figures, the module's counters and those of each node, and what the kernel says of where
+memory is."""
 
 # Little is imported, as this is run often, on slow machines.
 import os
@@ -61,7 +62,8 @@ def count(pages):
 class Judge:
     def __init__(self, root):
         self.sys = os.path.join(root, "sys/kernel/zbud_movable")
-        self.pool = os.path.join(root, "sys/kernel/debug/zbud_movable/pools/data")
+        self.pools = os.path.join(root, "sys/kernel/debug/zbud_movable/pools")
+        self.disks = os.path.join(root, "sys/block")
         self.devices = os.path.join(root, "sys/devices/system")
         self.complaints = []
 
@@ -69,8 +71,8 @@ class Judge:
         with open(os.path.join(*path), encoding="ascii") as file:
             return file.read()
 
-    def counter(self, name):
-        return int(self.read(self.sys, name))
+    def number(self, *path):
+        return int(self.read(*path))
 
     def same(self, what, listed, told):
         if listed != told:
@@ -79,10 +81,10 @@ class Judge:
     def unlike(self, what):
         self.complaints.append(what)
 
-    def node_counters(self):
-        """By node, its counters."""
-        return {int(name[len("node"):]): {figure: self.counter(f"{name}/{figure}") for figure in NODE_FIGURES + MOVES}
-                for name in os.listdir(self.sys) if name.startswith("node")}
+    def nodes_of(self, directory, names):
+        """By node, its figures in a directory of sysfs."""
+        return {int(node[len("node"):]): {name: self.number(directory, node, name) for name in names}
+                for node in os.listdir(directory) if node.startswith("node")}
 
     def check_pages(self, pages):
         seen = set()
@@ -94,25 +96,55 @@ class Judge:
                 self.unlike(f"listed twice: {page}")
             seen.add(pfn)
 
-    def check_counters(self, pages):
+    def check_counters(self, whose, directory, pages, names=NODE_FIGURES):
+        """Those of the module or a disk, in all and by node. Gives the latter."""
         total, on_node = count(pages)
-        summary, summary_nodes = parse_summary(self.read(self.pool, "summary"))
-        nodes = self.node_counters()
+        nodes = self.nodes_of(directory, names)
         for name in NODE_FIGURES:
-            self.same(f"{name}: in pages, counter", total[name], self.counter(name))
-            self.same(f"{name}: in pages, sum of nodes", total[name], sum(node[name] for node in nodes.values()))
-            self.same(f"{name}: in pages, sum in summary", total[name], summary_nodes[name])
+            self.same(f"{whose}{name}: in pages, counter", total[name], self.number(directory, name))
+            self.same(f"{whose}{name}: in pages, sum of nodes", total[name], sum(node[name] for node in nodes.values()))
             for nid, node in nodes.items():
-                self.same(f"{name} of node {nid}: in pages, counter", on_node.get(nid, {}).get(name, 0), node[name])
-        self.same("pages: in pages, in summary", total["pages"], summary.get("pages"))
-        self.same("bytes: in pages, counter", total["stored_bytes"], self.counter("stored_bytes"))
-        self.same("bytes: in pages, in summary", total["stored_bytes"], summary.get("stored_bytes"))
+                self.same(f"{whose}{name} of node {nid}: in pages, counter", on_node.get(nid, {}).get(name, 0), node[name])
+        self.same(f"{whose}bytes: in pages, counter", total["stored_bytes"], self.number(directory, "stored_bytes"))
+        return nodes
+
+    def check_summary(self, pool, pages):
+        total, _ = count(pages)
+        summary, nodes = parse_summary(self.read(self.pools, pool, "summary"))
+        for name in NODE_FIGURES:
+            self.same(f"{pool}: {name}: in pages, sum in summary", total[name], nodes[name])
+        self.same(f"{pool}: pages: in pages, in summary", total["pages"], summary.get("pages"))
+        self.same(f"{pool}: bytes: in pages, in summary", total["stored_bytes"], summary.get("stored_bytes"))
         if total["pages"] > total["zpages"]:
-            self.unlike(f"more pages than zpages: {total['pages']} and {total['zpages']}")
+            self.unlike(f"{pool}: more pages than zpages: {total['pages']} and {total['zpages']}")
+
+    def check_moves(self, nodes):
         moved = {way: sum(node[way] for node in nodes.values()) for way in MOVES}
         self.same("moved: in, out", moved["moved_in"], moved["moved_out"])
-        if moved["moved_in"] > self.counter("stats/migrated"):
+        if moved["moved_in"] > self.number(self.sys, "stats/migrated"):
             self.unlike("moved more than migrated")
+
+    def check_disk(self, disk, pages):
+        """The figures of a disk, and how those in mm_stat follow from its pages."""
+        directory = os.path.join(self.disks, disk)
+        self.check_counters(f"{disk}: ", directory, pages)
+        total, _ = count(pages)
+        lengths = [length for _, _, *zpages, _ in pages for length in zpages if length]
+        large = sum(length > PAGE // 2 for length in lengths)
+        self.same(f"{disk}: large zpages: in pages, counter", large, self.number(directory, "large_zpages"))
+        mm_stat = self.read(directory, "mm_stat").split()
+        if len(mm_stat) != 9:
+            return self.unlike(f"{disk}: mm_stat has {len(mm_stat)} figures")
+        stored, compressed, used, _, used_max, same, compacted, huge, huge_since = map(int, mm_stat)
+        self.same(f"{disk}: mm_stat: stored: in pages, told", (total["zpages"] + same) * PAGE, stored)
+        self.same(f"{disk}: mm_stat: compressed: in pages, told", total["stored_bytes"], compressed)
+        self.same(f"{disk}: mm_stat: used: in pages, told", total["pages"] * PAGE, used)
+        self.same(f"{disk}: mm_stat: compacted: expected, told", 0, compacted)
+        self.same(f"{disk}: mm_stat: huge: in pages, told", lengths.count(PAGE), huge)
+        if used > used_max:
+            self.unlike(f"{disk}: more used than the maximum: {used} and {used_max}")
+        if huge > huge_since:
+            self.unlike(f"{disk}: more huge pages than ever: {huge} and {huge_since}")
 
     def check_nodes(self, pages):
         """What the pool says of the nodes of its pages is what the kernel says."""
@@ -122,9 +154,15 @@ class Judge:
                 self.unlike(f"block on another node: {block} {nid}")
 
     def check(self):
-        pages = list(parse_pages(self.read(self.pool, "pages")))
+        pools = {pool: list(parse_pages(self.read(self.pools, pool, "pages"))) for pool in os.listdir(self.pools)}
+        pages = [page for pool in pools.values() for page in pool]
         self.check_pages(pages)
-        self.check_counters(pages)
+        for pool, its_pages in pools.items():
+            self.check_summary(pool, its_pages)
+        for disk in os.listdir(self.disks):
+            if disk.startswith("zbud"):
+                self.check_disk(disk, pools.get(disk, []))
+        self.check_moves(self.check_counters("", self.sys, pages, NODE_FIGURES + MOVES))
         self.check_nodes(pages)
         return self.complaints
 

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""hog.py FILE MIB: memory that is full of FILE's contents, over and over, and
-is swapped out and in as asked for by lines on standard input:
+"""hog.py FILE MIB [huge]: memory that is full of FILE's contents, over and over, and
+is swapped out and in as asked for by lines on standard input. It consists of small pages,
+which zswap wants, or of huge ones:
 
 	out	put all of it out (MADV_PAGEOUT)
 	read	compare each page with what it must be
@@ -15,7 +16,7 @@ import mmap
 import sys
 
 PAGE = mmap.PAGESIZE
-MADV_NOHUGEPAGE, MADV_PAGEOUT = 15, 21
+MADV_HUGEPAGE, MADV_NOHUGEPAGE, MADV_PAGEOUT = 14, 15, 21
 
 
 class WrongData(Exception):
@@ -23,14 +24,13 @@ class WrongData(Exception):
 
 
 class Hog:
-    def __init__(self, path, mib):
+    def __init__(self, path, mib, huge):
         with open(path, "rb") as file:
             data = file.read()
         self.blocks = [data[at : at + PAGE] for at in range(0, len(data) - PAGE + 1, PAGE)]
         self.pages = mib * (1 << 20) // PAGE
         self.memory = mmap.mmap(-1, self.pages * PAGE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-        # zswap takes small pages only.
-        self.memory.madvise(MADV_NOHUGEPAGE)
+        self.memory.madvise(MADV_HUGEPAGE if huge else MADV_NOHUGEPAGE)
         self.turned = 0
         self.write(0)
 
@@ -55,7 +55,7 @@ class Hog:
 
 
 def main():
-    hog = Hog(sys.argv[1], int(sys.argv[2]))
+    hog = Hog(sys.argv[1], int(sys.argv[2]), "huge" in sys.argv[3:])
     print("ok", hog.pages, flush=True)
     for line in sys.stdin:
         words = line.split()

@@ -3,7 +3,7 @@
 """load_failure.py MODULE.ko PARAMETERS: loads the module again and again, and has one
 allocation of its init fail: the first, then the second, until there is none left that
 could. Meanwhile other processes open all files that the module offers, as soon as there
-are any, and where there is zswap one makes pools of the module's type.
+are any, and make disks; where there is zswap one makes pools of the module's type.
 
 After each failure nothing of the module is left; now and then, and at the end, it is
 loaded, used and unloaded. The kernel sees what is used after it was freed, by
@@ -15,19 +15,21 @@ Prints NAME=VALUE, or what was wrong; exit status 2 if something is left, or dat
 
 import ctypes
 import errno
+import glob
 import mmap
 import os
 import signal
 import sys
 import time
 
+from direct import Direct
+
 NAME = "zbud_movable"
 DEVICE = f"/dev/{NAME}"
 SYS = f"/sys/kernel/{NAME}"
 DEBUGFS = f"/sys/kernel/debug/{NAME}"
-FILES = [(f"{DEBUGFS}/{file}", mode) for mode, files in (
-    (os.O_RDONLY, ("data", "pools/data/summary", "pools/data/pages", "pools/data/verify")),
-    (os.O_WRONLY, ("pin", "unpin", "free_every", "drop"))) for file in files]
+CONTROL = "/sys/class/zbud-control"
+FILES = [(f"{DEBUGFS}/disks/zbud0/{file}", os.O_WRONLY) for file in ("pin", "unpin", "free_every")]
 ZPOOL = "/sys/module/zswap/parameters/zpool"
 SYS_DELETE_MODULE, SYS_FINIT_MODULE = 176, 313
 # How long an opener keeps a file, and for how long a module may be in use by that.
@@ -51,7 +53,13 @@ def is_there():
     """What there is to be seen of the module."""
     with open("/proc/modules", encoding="ascii") as modules:
         seen = [line for line in modules if line.startswith(f"{NAME} ")]
-    return seen + [path for path in (DEVICE, SYS, DEBUGFS) if os.path.lexists(path)]
+    return seen + [path for path in (DEVICE, SYS, DEBUGFS, CONTROL) if os.path.lexists(path)] + \
+        glob.glob("/dev/zbud[0-9]*") + glob.glob("/sys/block/zbud*")
+
+
+def read(path):
+    with open(path, encoding="ascii") as file:
+        return file.read().strip()
 
 
 def write(path, text):
@@ -144,12 +152,31 @@ def files():
             raise
     try:
         time.sleep(KEEP)
-        for fd, (_, mode) in zip(fds, FILES):
-            if mode == os.O_RDONLY:
-                os.read(fd, 4096)
+        for fd in fds:
+            try:
+                os.write(fd, b"x")
+            except OSError:
+                pass  # As it must.
     finally:
         for fd in fds:
             os.close(fd)
+
+
+def new_disk():
+    """Makes one that is its caller's until the module goes; gives its path."""
+    number = read(f"{CONTROL}/hot_add")
+    write(f"/sys/block/zbud{number}/disksize", "1M")
+    return f"/dev/zbud{number}"
+
+
+def disk():
+    # Refused until the load cannot fail any more.
+    fd = os.open(new_disk(), os.O_RDWR)
+    try:
+        time.sleep(KEEP)
+        os.write(fd, DEVICE.encode())
+    finally:
+        os.close(fd)
 
 
 def zpool():
@@ -218,13 +245,12 @@ def check_absent(nth):
 
 def check_works():
     block = bytes(range(256)) * 16
-    with open(f"{DEBUGFS}/data", "wb", 0) as data:
-        data.write(block)
-    with open(f"{DEBUGFS}/data", "rb", 0) as data:
-        if data.read(8192) != block:
-            raise WrongData("the pool does not hold what was stored")
-    with open(f"{SYS}/verify", encoding="ascii") as verify:
-        said = verify.read().strip()
+    data = Direct(new_disk(), 8192)
+    data.write(block, 4096)
+    if data.read(8192, 4096) != block + bytes(4096):
+        raise WrongData("the disk does not hold what was stored")
+    data.close()
+    said = read(f"{SYS}/verify")
     if said != "ok":
         raise WrongData(f"verify: {said}")
 
@@ -271,7 +297,10 @@ class Trial:
         error, _ = self.loader.load()
         if error:
             raise RuntimeError(f"after the failure of allocation {nth}: {errno.errorcode[error]}")
+        self.openers.rest(False)
         check_works()
+        self.openers.rest(True)
+        self.openers.check()
         self.loader.unload()
 
     def run(self):
@@ -293,7 +322,7 @@ class Trial:
 
 
 def main():
-    functions = [device, files]
+    functions = [device, files, disk]
     if os.path.exists(ZPOOL):
         functions.append(zpool)
     try:

@@ -12,8 +12,10 @@ PAGES = """pfn nid first last pins state
 101 0 128 0 2 Unbuddied
 40000 1 0 4096 0 Unbuddied
 """
-POOL = "sys/kernel/debug/zbud_movable/pools/data"
+POOLS = "sys/kernel/debug/zbud_movable/pools"
+POOL = f"{POOLS}/zbud0"
 SYS = "sys/kernel/zbud_movable"
+DISK = "sys/block/zbud0"
 TREE = {
     f"{POOL}/pages": PAGES,
     f"{POOL}/summary": "pages 3\nstored_bytes 6336\n"
@@ -34,6 +36,19 @@ TREE = {
     f"{SYS}/node1/unbuddied_pages": "1\n",
     f"{SYS}/node1/moved_in": "1\n",
     f"{SYS}/node1/moved_out": "2\n",
+    f"{DISK}/pages": "3\n",
+    f"{DISK}/zpages": "4\n",
+    f"{DISK}/stored_bytes": "6336\n",
+    f"{DISK}/unbuddied_pages": "2\n",
+    f"{DISK}/large_zpages": "1\n",
+    # With 5 pages that are filled with one value
+    f"{DISK}/mm_stat": f"{9 * 4096} 6336 {3 * 4096} 0 {3 * 4096} 5 0 1 1\n",
+    f"{DISK}/node0/pages": "2\n",
+    f"{DISK}/node0/zpages": "3\n",
+    f"{DISK}/node0/unbuddied_pages": "1\n",
+    f"{DISK}/node1/pages": "1\n",
+    f"{DISK}/node1/zpages": "1\n",
+    f"{DISK}/node1/unbuddied_pages": "1\n",
     "sys/devices/system/memory/block_size_bytes": "8000000\n",
     "sys/devices/system/node/node0/memory0": "",
     "sys/devices/system/node/node1/memory1": "",
@@ -44,6 +59,7 @@ def complaints(changes=(), without=()):
     """What the judge says of the tree with these changes."""
     tree = {**TREE, **dict(changes)}
     with tempfile.TemporaryDirectory() as root:
+        os.makedirs(os.path.join(root, POOLS))
         for path, text in tree.items():
             if path not in without:
                 path = os.path.join(root, path)
@@ -53,18 +69,61 @@ def complaints(changes=(), without=()):
         return add_up.Judge(root).check()
 
 
+ANOTHER = {
+    f"{POOLS}/zpool1/pages": PAGES.splitlines()[0] + "\n102 0 64 0 0 Unbuddied\n",
+    f"{POOLS}/zpool1/summary": "pages 1\nstored_bytes 64\nnode0 pages 1 zpages 1 unbuddied_pages 1\n",
+}
+WITH_ANOTHER = ANOTHER | {
+    f"{SYS}/pages": "4\n",
+    f"{SYS}/zpages": "5\n",
+    f"{SYS}/stored_bytes": "6400\n",
+    f"{SYS}/unbuddied_pages": "3\n",
+    f"{SYS}/node0/pages": "3\n",
+    f"{SYS}/node0/zpages": "4\n",
+    f"{SYS}/node0/unbuddied_pages": "2\n",
+}
+
+
 class AddUp(unittest.TestCase):
     def test_content(self):
         self.assertEqual(complaints(), [])
 
     def test_empty_pool(self):
-        empty = {path: "0\n" for path in TREE if path.startswith(f"{SYS}/")}
+        empty = {path: "0\n" for path in TREE if path.startswith((f"{SYS}/", f"{DISK}/"))}
+        empty[f"{DISK}/mm_stat"] = "0 0 0 0 12288 0 0 0 1\n"
         empty |= {f"{POOL}/pages": PAGES.splitlines()[0] + "\n", f"{POOL}/summary": "pages 0\nstored_bytes 0\n"}
         self.assertEqual(complaints(empty), [])
 
+    def test_disk_without_a_pool(self):
+        empty = {path: "0\n" for path in TREE if path.startswith((f"{SYS}/", f"{DISK}/"))}
+        empty[f"{DISK}/mm_stat"] = "0 0 0 0 0 0 0 0 0\n"
+        self.assertEqual(complaints(empty, [f"{POOL}/pages", f"{POOL}/summary"]), [])
+
+    def test_two_pools(self):
+        self.assertEqual(complaints(WITH_ANOTHER), [])
+        self.assertNotEqual(complaints(ANOTHER), [])
+
+    def test_page_of_two_pools(self):
+        twice = {f"{POOLS}/zpool1/pages": ANOTHER[f"{POOLS}/zpool1/pages"].replace("102", "101")}
+        said = complaints(WITH_ANOTHER | twice)
+        self.assertEqual(len(said), 1)
+        self.assertIn("listed twice: (101, ", said[0])
+
+    def test_each_figure_of_mm_stat(self):
+        figures = TREE[f"{DISK}/mm_stat"].split()
+        for n, name in enumerate(("stored", "compressed", "used", None, "used", "stored", "compacted", "huge", "huge")):
+            changed = figures[:n] + [str(0 if n in (4, 8) else 1000)] + figures[n + 1 :]
+            with self.subTest(n):
+                said = complaints({f"{DISK}/mm_stat": " ".join(changed)})
+                self.assertEqual(bool(said), name is not None)
+                self.assertIn(name or "", "\n".join(said))
+
+    def test_mm_stat_is_short(self):
+        self.assertEqual(complaints({f"{DISK}/mm_stat": "0 0 0\n"}), ["zbud0: mm_stat has 3 figures"])
+
     def test_each_counter(self):
         for path in TREE:
-            if not path.startswith(f"{SYS}/") or path.endswith("migrated"):
+            if not path.startswith((f"{SYS}/", f"{DISK}/")) or path.endswith(("migrated", "mm_stat")):
                 continue
             with self.subTest(path):
                 said = complaints({path: "1000\n"})
@@ -79,7 +138,7 @@ class AddUp(unittest.TestCase):
 
     def test_summary_without_a_figure(self):
         self.assertEqual(complaints({f"{POOL}/summary": TREE[f"{POOL}/summary"].replace("stored_bytes 6336\n", "")}),
-                         ["bytes: in pages, in summary: 6336 and None"])
+                         ["zbud0: bytes: in pages, in summary: 6336 and None"])
 
     def test_not_at_rest(self):
         for state in ("Empty", "Moving", "?"):
@@ -98,7 +157,7 @@ class AddUp(unittest.TestCase):
 
     def test_more_pages_than_zpages(self):
         pages = PAGES.replace("2048 64", "0 0").replace("4096", "0")
-        self.assertIn("more pages than zpages: 3 and 1", complaints({f"{POOL}/pages": pages}))
+        self.assertIn("zbud0: more pages than zpages: 3 and 1", complaints({f"{POOL}/pages": pages}))
 
     def test_moved_more_than_migrated(self):
         self.assertEqual(complaints({f"{SYS}/stats/migrated": "5\n"}), ["moved more than migrated"])
