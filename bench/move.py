@@ -11,7 +11,7 @@ import sys
 
 TRACING = "/sys/kernel/tracing"
 SYS = "/sys/kernel/zbud_movable"
-DATA = "/sys/kernel/debug/zbud_movable/data"
+DISK = "zbud0"
 BLOCKS = "/sys/devices/system/memory"
 NODE1 = "/sys/devices/system/node/node1"
 
@@ -47,10 +47,12 @@ def main():
     removable = [block for block in blocks if offline(block)]
     for block in removable:
         put(f"{BLOCKS}/{block}/state", "online_movable")
+    put(f"/sys/block/{DISK}/disksize", "64M")
     before = node_bytes()
-    # Incompressible: each block is a page.
-    subprocess.run(["numactl", "--cpunodebind=1", "--membind=1", "dd", "if=/dev/urandom", f"of={DATA}",
-                    "bs=1M", "count=32", "status=none"], check=True)
+    # Incompressible: each block is a page. Direct: no copies of them in the page cache, which
+    # would move as well.
+    subprocess.run(["numactl", "--cpunodebind=1", "--membind=1", "dd", "if=/dev/urandom", f"of=/dev/{DISK}",
+                    "bs=1M", "count=32", "oflag=direct", "iflag=fullblock", "status=none"], check=True)
     pages = number(f"{SYS}/pages")
     print(f"bytes={(node_bytes() - before) / pages + 4096 / 85:.1f}")
 
