@@ -48,7 +48,8 @@ help:
 	@echo '                     stock, stock-7.2, stock-7.3: Debian'\''s unmodified kernels (the newest,'
 	@echo '                     or ZBM_STOCK_VERSION=7.2.12); no-zsmalloc: 7.2 without zsmalloc, built here'
 	@echo 'make zbudctl         build the command zbudctl, a static binary, print its path'
-	@echo 'make zbudctl-install build it, install it and its manual in PREFIX (/usr/local), under DESTDIR'
+	@echo 'make zbudctl-install build it, install it, its manual, completions and the systemd unit'
+	@echo '                     in PREFIX (/usr/local), under DESTDIR'
 	@echo 'make KDIR=DIR        build the module for the kernel built in DIR, with the tools at hand'
 	@echo 'make KDIR=DIR modules_install'
 	@echo 'make clean           remove build products (the cache: rm -rf ~/.cache/zbud-movable)'
@@ -90,6 +91,14 @@ zbudctl:
 zbudctl-install:
 	@bin=$$($(IN_ROOT) scripts/build-zbudctl) && \
 	install -D -m 0755 "$$bin" "$(DESTDIR)$(PREFIX)/bin/zbudctl" && \
-	install -D -m 0644 "$$bin.8" "$(DESTDIR)$(PREFIX)/share/man/man8/zbudctl.8"
+	install -D -m 0644 "$$bin.8" "$(DESTDIR)$(PREFIX)/share/man/man8/zbudctl.8" && \
+	for shell in bash zsh fish; do \
+		"$$bin" completions $$shell >"$$bin.$$shell" || exit; \
+	done && \
+	install -D -m 0644 "$$bin.bash" "$(DESTDIR)$(PREFIX)/share/bash-completion/completions/zbudctl" && \
+	install -D -m 0644 "$$bin.zsh" "$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_zbudctl" && \
+	install -D -m 0644 "$$bin.fish" "$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/zbudctl.fish" && \
+	install -D -m 0644 tools/systemd/zbud-swap@.service -t "$(DESTDIR)$(PREFIX)/lib/systemd/system" && \
+	install -D -m 0644 tools/systemd/example.conf -t "$(DESTDIR)$(PREFIX)/share/doc/zbudctl"
 
 .PHONY: all modules modules_install clean help demo test test-long costs density lint vm kernel module zbudctl zbudctl-install

@@ -5,7 +5,7 @@
 //! The core is in `src/zbud/` and knows no kernel; this crate connects it to Linux.
 //! Modules use those below them only (`layers.list`, checked by `make lint`):
 //!
-//! - [`front`][]: users that store: zswap, and a file in debugfs;
+//! - [`front`][]: zswap stores in the pool;
 //! - [`disk`][]: the pool as a disk;
 //! - [`control`][]: sysfs, requests, memory hotplug, processes that map pages;
 //! - [`observe`][]: debugfs;
@@ -42,7 +42,6 @@ module! {
 /// The loaded module. Fields are dropped in order: the ways in first, then the things
 /// that they use.
 struct ZbudMovable {
-    _data: Option<front::data_file::Files>,
     _disks: disk::disks::Disks,
     #[cfg(CONFIG_ZPOOL)]
     _zpool: front::zpool::Registered,
@@ -94,12 +93,7 @@ impl kernel::Module for ZbudMovable {
         let zpool = unsafe { zpool.register() };
         // SAFETY: As above.
         unsafe { disks.open() };
-        // zswap can do without it, and so can a kernel without lz4.
-        let data = front::data_file::Files::new(&pools, &tree)
-            .inspect_err(|error| pr_warn!("no data file in debugfs: {error:?}\n"))
-            .ok();
         Ok(Self {
-            _data: data,
             _disks: disks,
             #[cfg(CONFIG_ZPOOL)]
             _zpool: zpool,

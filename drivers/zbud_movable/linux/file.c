@@ -16,8 +16,3 @@ struct inode *zbm_file_inode(const struct file *file)
 {
 	return file_inode(file);
 }
-
-void zbm_i_size_write(struct inode *inode, loff_t size)
-{
-	i_size_write(inode, size);
-}

@@ -31,13 +31,6 @@
 
 /* bindgen does not evaluate these macros by itself. */
 /*
- * For pool pages when the user of the pool names no flags. As with zswap, the
- * cpuset of the task that stores is preferred, but the pool decides where pages
- * may be. No process is killed for them.
- */
-const gfp_t ZBM_GFP_PAGE = (GFP_HIGHUSER_MOVABLE & ~__GFP_HARDWALL) |
-			   __GFP_RETRY_MAYFAIL | __GFP_NOWARN;
-/*
  * For a page on one node and no other, as a request names it. The task that asks
  * may be confined to other nodes, but the pool is not. At most one round of reclaim
  * for each page, and no OOM killer.
@@ -71,8 +64,6 @@ const int ZBM_MISC_DYNAMIC_MINOR = MISC_DYNAMIC_MINOR;
 const vm_fault_t ZBM_VM_FAULT_SIGBUS = VM_FAULT_SIGBUS;
 const vm_fault_t ZBM_VM_FAULT_LOCKED = VM_FAULT_LOCKED;
 const unsigned int ZBM_LZ4_MEM_COMPRESS = LZ4_MEM_COMPRESS;
-const unsigned int ZBM_O_APPEND = O_APPEND;
-const unsigned int ZBM_O_TRUNC = O_TRUNC;
 const unsigned int ZBM_LZO_MEM_COMPRESS = LZO1X_1_MEM_COMPRESS;
 const unsigned int ZBM_REQ_OP_READ = (__force unsigned int)REQ_OP_READ;
 const unsigned int ZBM_REQ_OP_WRITE = (__force unsigned int)REQ_OP_WRITE;

@@ -185,6 +185,5 @@ struct dentry *zbm_debugfs_create_file(const char *name, umode_t mode,
 				       struct dentry *parent, void *data,
 				       const struct file_operations *fops);
 struct inode *zbm_file_inode(const struct file *file);
-void zbm_i_size_write(struct inode *inode, loff_t size);
 
 #endif

@@ -19,7 +19,7 @@ static VERIFY: Fops<Pool> = seq::single(open_verify);
 pub(crate) struct Tree {
     pools: Entry,
     disks: Entry,
-    root: Entry,
+    _root: Entry,
 }
 
 impl Tree {
@@ -29,13 +29,8 @@ impl Tree {
         Self {
             pools: root.dir(kernel::c_str!("pools")),
             disks: root.dir(kernel::c_str!("disks")),
-            root,
+            _root: root,
         }
-    }
-
-    /// The root directory.
-    pub(crate) fn root(&self) -> &Entry {
-        &self.root
     }
 
     /// The directory `disks`.
