@@ -33,7 +33,7 @@ real_data "$SCRATCH/data" "$data_mib"
 head -c 2M /dev/urandom >"$SCRATCH/random"
 end=$((mib << 8))
 blocks=$(blocks_of "$SCRATCH/data")
-ktap_set_plan 59
+ktap_set_plan 62
 ktap_print_msg "compared with $MODEL, compressed by $(algorithm)"
 
 # both FUNCTION ARGUMENT...: the same to the disk and to the model.
@@ -161,13 +161,15 @@ ktap_test_result "writes zeroes, by blkdiscard -z" zeroed
 agrees "they take nothing" $((stored - 100))
 ktap_test_result "overwrites some of the holes" both write_blocks "$SCRATCH/data" 60 60 10
 agrees "they are on it" $((stored - 90))
-DATA=$MODEL image >"$SCRATCH/image"
-was=$(mm_stat orig_data_size)
-ktap_test_result "free_every 3" put free_every 3
-is "frees a third" $(((was - $(mm_stat orig_data_size)) * 3)) -gt $((was * 9 / 10))
-punched "$SCRATCH/image" 3
-DATA=$MODEL write_blocks "$SCRATCH/image"
-agrees "freed blocks are zeroes" $(($(mm_stat orig_data_size) / BLOCK_SIZE))
+for every in 3 2; do
+	DATA=$MODEL image >"$SCRATCH/image"
+	was=$(mm_stat orig_data_size)
+	ktap_test_result "free_every $every" put free_every $every
+	is "frees one of $every" $(((was - $(mm_stat orig_data_size)) * every)) -gt $((was * 9 / 10))
+	punched "$SCRATCH/image" $every
+	DATA=$MODEL write_blocks "$SCRATCH/image"
+	agrees "freed blocks are zeroes" $(($(mm_stat orig_data_size) / BLOCK_SIZE))
+done
 stored=$(($(mm_stat orig_data_size) / BLOCK_SIZE))
 
 # --- the end of the disk ---

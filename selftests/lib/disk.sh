@@ -76,3 +76,31 @@ algorithms() { disk_file comp_algorithm | tr -d '[]'; }
 
 # algorithm: the one that it does compress with.
 algorithm() { disk_file comp_algorithm | grep -o '\[[^]]*\]' | tr -d '[]'; }
+
+# disk_figures: what the disk tells of itself, but for what its pages share with others.
+disk_figures() {
+	(cd "$DISK_SYS" && grep '' size disksize initstate comp_algorithm {mm,io,debug}_stat raw_{threshold,limit} \
+		large_zpages mems mems_effective pages zpages unbuddied_pages stored_bytes node*/*)
+}
+
+# disk_refuses FILE ERRNO TEXT...: each gives ERRNO; no figure of the disk has changed.
+disk_refuses() {
+	local file=$1 errno=$2 text
+	disk_figures >"$SCRATCH/was"
+	for text in "${@:3}"; do expect_errno "$file" "$text" "$errno"; done
+	disk_figures >"$SCRATCH/is"
+	ktap_test_result "$(basename "$file"), $errno: nothing has changed" same_bytes "$SCRATCH/was" "$SCRATCH/is"
+}
+
+# disk_takes FILE TEXT SHOWN: a file of the disk.
+disk_takes() {
+	expect_errno "$DISK_SYS/$1" "$2" 0
+	is "$1 is $3 then" "$(disk_file "$1")" = "$3"
+}
+
+# no_size: the disk without a size, as it was added.
+no_size() { reset_disk || ktap_exit_fail_msg "$DISK cannot be reset"; }
+
+# Texts that are no size.
+NO_SIZES=(" " $'\n' x M -1 +1 1X 1MM "1 M x" "1M 1M" 1.5M "," $'1\xff' 18446744073709551616 16777216T)
+export NO_SIZES
