@@ -42,22 +42,6 @@ mount_it() { mount -t ext4 -o discard "$DATA" "$MOUNT"; }
 same_tree() { diff -r --no-dereference "$SCRATCH/tree" "$1" || wrong_data; }
 clean() { e2fsck -fn "$DATA" || wrong_data; }
 
-start_moving() {
-	local node
-	touch "$SCRATCH/run"
-	movers=()
-	for node in $(nodes); do keep_compacting "$node" & movers+=($!); done
-	[ "$(nodes | wc -w)" -lt 2 ] || { keep_asking '0 1' '1 0'; movers+=("$ASKER"); }
-	moved=$(counter stats/migrated)
-}
-stop_moving() {
-	rm "$SCRATCH/run"
-	wait "${movers[@]}"
-	moved=$(($(counter stats/migrated) - moved))
-	ktap_print_msg "$moved moves"
-}
-at_exit "rm -f $SCRATCH/run; wait"
-
 # --- a file system ---
 
 ktap_test_result "mkfs" mkfs.ext4 -q -F "$DATA"
@@ -74,7 +58,7 @@ ktap_test_result "is clean" clean
 ktap_test_result "mounts again" mount_it
 ktap_test_result "the files are what they were" same_tree "$MOUNT/one"
 stop_moving
-is "pages did move" "$moved" -gt 100
+is "pages did move" "$MOVED" -gt 100
 stored=$(disk_file zpages)
 deleted() { rm -r "$MOUNT/one" && sync && fstrim "$MOUNT"; }
 ktap_test_result "deletes one, and trims" deleted
@@ -117,7 +101,7 @@ ktap_test_result "and once again, over what is there" verified 2
 stop_moving
 wait "${WORKERS[@]}"
 workers_are_content
-is "pages did move" "$moved" -gt 100
+is "pages did move" "$MOVED" -gt 100
 ktap_test_result "figures add up" eval "at_rest && counters_add_up"
 ktap_test_result "a discard of all leaves no page" eval "drop_all && pool_is_empty"
 ktap_finished

@@ -8,8 +8,9 @@ need_swap() {
 	need_command python3 mkswap swapon
 	need_file /proc/swaps
 	[ "$(wc -l </proc/swaps)" = 1 ] || ktap_exit_skip "there is swap already"
-	[ ! -e "$ZSWAP/enabled" ] || {
-		at_exit "echo $(cat "$ZSWAP/enabled") >$ZSWAP/enabled"
+	# Not without need: also an N sets zswap up, and then no large folio comes back as a whole.
+	[ ! -e "$ZSWAP/enabled" ] || [ "$(cat "$ZSWAP/enabled")" = N ] || {
+		at_exit "echo Y >$ZSWAP/enabled"
 		echo N >"$ZSWAP/enabled"
 	}
 }

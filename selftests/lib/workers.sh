@@ -35,6 +35,28 @@ keep_asking() {
 	export ASKER # for the test
 }
 
+# start_moving: pages move, by compaction and by requests, until stop_moving, in the background,
+# but for pauses: whoever uses the pool is to get on, too.
+start_moving() {
+	touch "$SCRATCH/run"
+	MOVED=$(counter stats/migrated)
+	while keep_on; do compact_memory; sleep 0.2; done &
+	MOVING=($!)
+	[ "$(nodes | wc -w)" -lt 2 ] || {
+		while keep_on; do echo '0 1' >"$SYS/migrate"; sleep 0.1; echo '1 0' >"$SYS/migrate"; done 2>/dev/null &
+		MOVING+=($!)
+	}
+	at_exit "rm -f $SCRATCH/run; wait"
+}
+
+# stop_moving: MOVED says how many pages have moved meanwhile.
+stop_moving() {
+	rm "$SCRATCH/run"
+	wait "${MOVING[@]}"
+	MOVED=$(($(counter stats/migrated) - MOVED))
+	ktap_print_msg "$MOVED moves"
+}
+
 # start_workers FUNCTION...: each is run in the background, over and over, until it
 # fails or stop_workers is called. More processes to wait for may be added to WORKERS.
 start_workers() {
