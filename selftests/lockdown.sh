@@ -21,7 +21,7 @@ load_module
 make_disk 64M
 scratch
 real_data "$SCRATCH/data" 4
-ktap_set_plan 27
+ktap_set_plan 28
 
 ktap_test_result "a trigger works" put free_every 1000
 expect_errno $LOCKDOWN integrity 0 "the kernel is locked down"
