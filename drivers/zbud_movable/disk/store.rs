@@ -252,12 +252,12 @@ impl Store {
         let gfp = bindings::ZBM_GFP_DISK;
         // SAFETY: By the safety requirements.
         let zpage = unsafe { Zpage::new(self.pool(), bytes, len, gfp, nid) }?;
-        let pages = self.pool.pages();
+        let pool = &*self.pool;
         let limit = self.knobs.mem_limit.load(Ordering::Relaxed);
-        if limit != 0 && pages > limit {
+        if limit != 0 && pool.pages() > limit && !pool.comes_down_to(limit) {
             return Err(ENOMEM);
         }
-        self.stats.pages_max.raise(pages);
+        self.stats.pages_max.raise(pool.pages());
         Ok(zpage)
     }
 

@@ -28,6 +28,10 @@ use kernel::sync::lock::{mutex::MutexBackend, Guard};
 use kernel::sync::{new_mutex, new_spinlock, Arc, ArcBorrow, Mutex, SpinLock};
 use kernel::workqueue::{impl_has_work, new_work, Work, WorkItem};
 
+/// How long a store at the limit waits for pages that are to be released: longer than a
+/// worker that runs needs, and short for one who waits for memory.
+const TICKS: u32 = 25;
+
 /// All that pools share.
 #[derive(Clone)]
 pub(crate) struct Resources {
@@ -378,6 +382,22 @@ impl Pool {
             drop(leaf);
             task::cond_resched();
         }
+    }
+
+    /// Whether the pool has no more than `limit` pages, or will have once those that are
+    /// empty are released. Waits for that, but some ticks at most: the caller may hold what
+    /// the worker needs. Sleeps.
+    pub(crate) fn comes_down_to(&self, limit: u64) -> bool {
+        for _ in 0..TICKS {
+            if self.pages() <= limit {
+                return true;
+            }
+            if self.locked.lock().books.deferred(&self.table).is_none() {
+                break;
+            }
+            task::short_sleep();
+        }
+        self.pages() <= limit
     }
 
     fn next_deferred(&self, _: &DrainGuard<'_>) -> Option<(DescId, PageAddr, PageRef)> {
