@@ -12,8 +12,9 @@ class Direct:
         self.fd = os.open(path, os.O_RDWR | flags)
         self.buffer = memoryview(mmap.mmap(-1, longest))
 
-    def write(self, data, at):
-        part = self.buffer[: len(data)]
+    def write(self, data, at, offset=0):
+        """`offset` is that of the data in the first page from which it is written."""
+        part = self.buffer[offset : offset + len(data)]
         part[:] = data
         while part:
             done = os.pwritev(self.fd, [part], at)
