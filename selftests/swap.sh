@@ -25,7 +25,7 @@ fi
 at_exit "rmdir $CGROUP"
 scratch
 # Without blocks that are filled with one value: each page takes a zpage.
-real_data "$SCRATCH/data" "$(pick 8 4)"
+real_data "$SCRATCH/data" 2
 hog_mib=$(pick 32 16)
 rounds=$(pick 4 3)
 ! is_long || rounds=$((rounds * 30))
