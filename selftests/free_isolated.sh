@@ -73,8 +73,8 @@ rounds() {
 	local i how
 	for ((i = 0; i < $(pick 8 3); i++)); do
 		store "$SCRATCH/data" || return
-		for how in "free_every 2" "free_every 3" "free_every 1"; do
-			echo "${how#* }" >"$DEBUGFS/${how% *}" || return
+		for how in 2 3 1; do
+			put free_every "$how" || return
 			pool_is_ok || return
 		done
 		pool_is_empty || { echo "round $i"; return 1; }
