@@ -18,6 +18,7 @@ scratch
 real_data "$SCRATCH/data" 1
 head -c 1M /dev/urandom >"$SCRATCH/random"
 blocks=$(blocks_of "$SCRATCH/data")
+ktap_set_plan 142
 
 # --- a disk that has no size yet ---
 

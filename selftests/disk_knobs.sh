@@ -37,6 +37,9 @@ page=$(printf '%4095s' 1M) # the longest that sysfs hands on
 # --- comp_algorithm, algorithm_params ---
 
 all=$(algorithms)
+plan=$((162 + 8 * $(wc -w <<<"$all")))
+[[ " $all " != *" zstd "* ]] || plan=$((plan + 12))
+ktap_set_plan $plan
 is "one is chosen" "$(wc -w <<<"$(algorithm)")" = 1
 is "of those that are known" "$(not_in "$all" "lz4 lzo lzo-rle zstd")" = ""
 disk_refuses "$DISK_SYS/comp_algorithm" EINVAL " " none lz LZ4 "lz4 zstd" "[lz4]" "$long" "$page"
