@@ -14,7 +14,7 @@ need_root
 need_nodes 3
 need_command python3 zramctl
 DAMON=/sys/kernel/mm/damon/admin/kdamonds
-need_file $DAMON
+need_file "$DAMON"
 [ -z "$(cat "$NODE_SYS/node2/cpulist")" ] || ktap_exit_skip "node 2 has processors"
 load_module
 [ "$(mover)" = page_cache ] || ktap_exit_skip "the mover is not page_cache"
@@ -41,28 +41,38 @@ near_range() {
 		print(min(blocks) * size, (max(blocks) + 1) * size)
 	EOF
 }
-damon() { echo "$2" >"$DAMON/0/$1" || { echo "$1 $2"; return 1; }; }
 # migrate_cold: what was not accessed for a while goes to node 2.
 migrate_cold() {
-	local start end context=contexts/0 scheme=contexts/0/schemes/0
+	local start end file value
 	read -r start end <<<"$(near_range)"
-	at_exit "damon_off"
-	echo 1 >$DAMON/nr_kdamonds &&
-		damon contexts/nr_contexts 1 && damon $context/operations paddr &&
-		damon $context/targets/nr_targets 1 && damon $context/targets/0/regions/nr_regions 1 &&
-		damon $context/targets/0/regions/0/start "$start" &&
-		damon $context/targets/0/regions/0/end "$end" &&
-		damon $context/monitoring_attrs/intervals/sample_us 20000 &&
-		damon $context/monitoring_attrs/intervals/aggr_us 200000 &&
-		damon $context/monitoring_attrs/intervals/update_us 1000000 &&
-		damon $context/schemes/nr_schemes 1 && damon $scheme/action migrate_cold &&
-		damon $scheme/target_nid 2 &&
-		damon $scheme/access_pattern/sz/min 4096 && damon $scheme/access_pattern/sz/max "$end" &&
-		damon $scheme/access_pattern/nr_accesses/max 0 &&
-		damon $scheme/access_pattern/age/min 2 && damon $scheme/access_pattern/age/max 1000000 &&
-		damon state on
+	at_exit damon_off
+	echo 1 >"$DAMON/nr_kdamonds" || return
+	while read -r file value; do
+		echo "$value" >"$DAMON/0/$file" || { echo "$file $value"; return 1; }
+	done <<-EOF
+		contexts/nr_contexts 1
+		contexts/0/operations paddr
+		contexts/0/targets/nr_targets 1
+		contexts/0/targets/0/regions/nr_regions 1
+		contexts/0/targets/0/regions/0/start $start
+		contexts/0/targets/0/regions/0/end $end
+		contexts/0/monitoring_attrs/intervals/sample_us 20000
+		contexts/0/monitoring_attrs/intervals/aggr_us 200000
+		contexts/0/monitoring_attrs/intervals/update_us 1000000
+		contexts/0/schemes/nr_schemes 1
+		contexts/0/schemes/0/action migrate_cold
+		contexts/0/schemes/0/target_nid 2
+		contexts/0/schemes/0/access_pattern/sz/min 4096
+		contexts/0/schemes/0/access_pattern/sz/max $end
+		contexts/0/schemes/0/access_pattern/nr_accesses/max 0
+		contexts/0/schemes/0/access_pattern/age/min 2
+		contexts/0/schemes/0/access_pattern/age/max 1000000
+		state on
+	EOF
 }
-damon_off() { [ ! -e $DAMON/0/state ] || [ "$(cat $DAMON/0/state)" = off ] || damon state off; }
+damon_off() {
+	[ ! -e "$DAMON/0/state" ] || [ "$(cat "$DAMON/0/state")" = off ] || echo off >"$DAMON/0/state"
+}
 
 ktap_test_result "stores data" on_node 0 store "$SCRATCH/data"
 pages=$(disk_file pages)

@@ -14,7 +14,7 @@ need_root
 need_nodes 2
 need_command python3
 FAILSLAB=/sys/kernel/debug/failslab FAIL_PAGE=/sys/kernel/debug/fail_page_alloc
-need_file /proc/self/fail-nth $FAILSLAB/require-start $FAIL_PAGE/require-start
+need_file /proc/self/fail-nth "$FAILSLAB/require-start" "$FAIL_PAGE/require-start"
 load_module
 make_disk 64M
 scratch
@@ -26,14 +26,14 @@ set_knob() {
 	echo "$2" >"$1"
 }
 # Of all allocations those count that code of a module has asked for, directly or not.
-for knobs in $FAILSLAB $FAIL_PAGE; do
-	set_knob $knobs/ignore-gfp-wait N
-	set_knob $knobs/require-start 0xffffffffa0000000
-	set_knob $knobs/require-end 0xffffffffff000000
-	set_knob $knobs/verbose 0
+for knobs in "$FAILSLAB" "$FAIL_PAGE"; do
+	set_knob "$knobs/ignore-gfp-wait" N
+	set_knob "$knobs/require-start" 0xffffffffa0000000
+	set_knob "$knobs/require-end" 0xffffffffff000000
+	set_knob "$knobs/verbose" 0
 done
-set_knob $FAIL_PAGE/ignore-gfp-highmem N
-set_knob $FAIL_PAGE/min-order 0
+set_knob "$FAIL_PAGE/ignore-gfp-highmem" N
+set_knob "$FAIL_PAGE/min-order" 0
 
 each_fails() {
 	local rc=0

@@ -108,9 +108,9 @@ ktap_test_result "for as much as the limit allows" write_blocks "$SCRATCH/random
 # The mover page_cache releases pages a little later: a store at the limit waits for that.
 anew() {
 	local cpus=/sys/devices/virtual/workqueue/cpumask before rc=0
-	before=$(cat $cpus) && echo 1 >$cpus || return
+	before=$(cat "$cpus") && echo 1 >"$cpus" || return
 	"$TOOLS/discard_and_write.py" "$DATA" "$SCRATCH/random" || rc=$?
-	echo "$before" >$cpus && return "$rc"
+	echo "$before" >"$cpus" && return "$rc"
 }
 ktap_test_result "a discard makes room for as much at once" anew
 at_rest
