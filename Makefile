@@ -33,7 +33,8 @@ clean:
 endif
 
 help:
-	@echo 'make demo            show it: pool pages move between nodes, and holes close'
+	@echo 'make demo            show it: swap on zram and on zbud_movable, whose pages move;'
+	@echo '                     KERNEL=release: zswap on zbud, zsmalloc and zbud_movable'
 	@echo 'make test            all tests, under 6.12 and the newest stock kernel; T="NAME..." for some,'
 	@echo '                     KERNEL="..." for other kernels, MOVER=page_cache or movable_ops for one mover'
 	@echo 'make test-long       what test leaves out: the other kernels and movers, more rounds of'
@@ -44,7 +45,7 @@ help:
 	@echo 'make lint            formatting and linters only'
 	@echo 'make kernel          get the guest kernel ready, print its directory'
 	@echo 'make module          build the module for it, print its directory'
-	@echo '    KERNEL=... with demo, test, vm, kernel, module: release (6.12, the default), debug (KASAN, lockdep), built here;'
+	@echo '    KERNEL=... with demo, test, vm, kernel, module: release (6.12, the default but for demo), debug (KASAN, lockdep), built here;'
 	@echo '                     stock, stock-7.2, stock-7.3: Debian'\''s unmodified kernels (the newest,'
 	@echo '                     or ZBM_STOCK_VERSION=7.2.12); no-zsmalloc: 7.2 without zsmalloc, built here'
 	@echo 'make zbudctl         build the command zbudctl, a static binary, print its path'
@@ -58,8 +59,9 @@ PREFIX ?= /usr/local
 
 test_options = $(addprefix --kernel ,$(KERNEL)) $(addprefix --mover ,$(MOVER))
 
+# The newest stock kernel by default: it need not be built.
 demo:
-	@$(IN_ROOT) scripts/demo --kernel $(kernel)
+	@$(IN_ROOT) scripts/demo --kernel $(or $(KERNEL),stock)
 
 test:
 	@$(IN_ROOT) scripts/test $(test_options) $(T)

@@ -2,12 +2,17 @@
 
 //! The memory of the demo, and a look at pool pages from outside.
 //!
-//! `memory fill IMAGE MIB RESERVE_MIB` first locks all free memory but
+//! `memory fill IMAGE MIB RESERVE_MIB [NODE...]` first locks all free memory but
 //! RESERVE_MIB and frees one page of each two, so that what is free now is
 //! scattered single pages. Then it fills MIB of memory with IMAGE: more than is
-//! free, so that most of it is swapped out into those single pages. Then it
-//! unmaps what it had locked, says so (`filled=`) and waits for a line on
-//! standard input. After that it compares every byte with IMAGE again.
+//! free, so that most of it is swapped out into those single pages. Then it unmaps
+//! what it had locked, says so (`filled=`) and waits for a line on standard input.
+//! After that it compares every byte with IMAGE again.
+//!
+//! If nodes are named, the memory is theirs, an equal part for each time that a
+//! node is named, and the first quarter of it is paged out while all nodes have
+//! memory left: `coldNODE=` tells how many pages, and after `cold=` a line on
+//! standard input is waited for. `swappedNODE=` is the number in the end.
 //!
 //! `memory plain-pages` counts, for each node, the pages that
 //! /proc/kpageflags can say nothing about: in use, but neither page cache, nor
@@ -16,6 +21,7 @@
 //!
 //! Only std is needed: `rustc -O memory.rs`.
 
+use std::collections::BTreeSet;
 use std::ffi::{c_int, c_long, c_void};
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -28,9 +34,12 @@ const MIB: usize = 1 << 20;
 const PROT_READ_WRITE: c_int = 0x1 | 0x2;
 const MAP_PRIVATE_ANONYMOUS: c_int = 0x02 | 0x20;
 const MADV_NOHUGEPAGE: c_int = 15;
+const MADV_PAGEOUT: c_int = 21;
 const MADV_DONTNEED_LOCKED: c_int = 24;
 const MCL_CURRENT: c_int = 1;
 const O_DIRECT: c_int = 0x4000;
+const SYS_MBIND: c_long = 237;
+const MPOL_BIND: c_long = 2;
 
 extern "C" {
     fn mmap(
@@ -45,6 +54,7 @@ extern "C" {
     fn madvise(addr: *mut c_void, len: usize, advice: c_int) -> c_int;
     fn mlock(addr: *const c_void, len: usize) -> c_int;
     fn mlockall(flags: c_int) -> c_int;
+    fn syscall(number: c_long, ...) -> c_long;
 }
 
 /// Turns the result of a C function into an [`io::Result`].
@@ -90,6 +100,46 @@ impl Memory {
         // SAFETY: the range is our own mapping; the advice changes no byte.
         check(unsafe { madvise(addr, len, MADV_NOHUGEPAGE) })?;
         Ok(memory)
+    }
+
+    /// Has all its pages allocated on `node`.
+    fn bind(&mut self, node: u32) -> io::Result<()> {
+        let nodes: u64 = 1 << node;
+        // SAFETY: the range is our own mapping, the mask is as long as stated, and
+        // a policy changes no byte.
+        let result = unsafe {
+            syscall(
+                SYS_MBIND,
+                self.addr,
+                self.len,
+                MPOL_BIND,
+                &raw const nodes,
+                c_long::from(u64::BITS),
+                c_long::from(0_i32),
+            )
+        };
+        check(result as c_int)
+    }
+
+    /// How many of its pages are swapped out
+    /// (Documentation/admin-guide/mm/pagemap.rst).
+    fn swapped(&self) -> io::Result<usize> {
+        const WORD: usize = size_of::<u64>();
+        const SWAPPED: u64 = 1 << 62;
+        let mut words = vec![0; self.len / PAGE * WORD];
+        File::open("/proc/self/pagemap")?
+            .read_exact_at(&mut words, (self.addr as usize / PAGE * WORD) as u64)?;
+        Ok(words
+            .chunks_exact(WORD)
+            .map(|word| u64::from_ne_bytes(word.try_into().expect("8 bytes")))
+            .filter(|word| word & SWAPPED != 0)
+            .count())
+    }
+
+    /// Swaps out what it can of it.
+    fn page_out(&mut self) -> io::Result<()> {
+        // SAFETY: the range is our own mapping; the advice changes no byte.
+        check(unsafe { madvise(self.addr, self.len, MADV_PAGEOUT) })
     }
 
     fn bytes(&mut self) -> &mut [u8] {
@@ -213,27 +263,86 @@ impl Progress {
     }
 }
 
-fn fill(path: &str, mib: usize, reserve: usize) -> io::Result<()> {
+/// Memory in equal parts, one for each node that was named, or in one part. The data
+/// goes round them, MiB by MiB, so that memory becomes short on all nodes at once.
+struct Parts<'a> {
+    parts: Vec<Memory>,
+    nodes: &'a [u32],
+}
+
+impl<'a> Parts<'a> {
+    fn map(mib: usize, nodes: &'a [u32]) -> io::Result<Self> {
+        let count = nodes.len().max(1);
+        let mut parts = Vec::with_capacity(count);
+        for n in 0..count {
+            let mut part = Memory::map(mib / count)?;
+            if let Some(&node) = nodes.get(n) {
+                part.bind(node)?;
+            }
+            parts.push(part);
+        }
+        Ok(Parts { parts, nodes })
+    }
+
+    fn len_mib(&self) -> usize {
+        self.parts.iter().map(|part| part.len / MIB).sum()
+    }
+
+    /// The `n`th MiB of the data.
+    fn mib(&mut self, n: usize) -> &mut [u8] {
+        let count = self.parts.len();
+        &mut self.parts[n % count].bytes()[n / count * MIB..][..MIB]
+    }
+
+    /// Prints, for each node that was named, how many pages are swapped out.
+    fn tell_swapped(&self, key: &str) -> io::Result<()> {
+        for node in self.nodes.iter().collect::<BTreeSet<_>>() {
+            let mut swapped = 0;
+            for (part, at) in self.parts.iter().zip(self.nodes) {
+                if at == node {
+                    swapped += part.swapped()?;
+                }
+            }
+            println!("{key}{node}={swapped}");
+        }
+        Ok(())
+    }
+}
+
+/// Says `key` and waits for a line on standard input.
+fn wait_after(key: &str, mib: usize) -> io::Result<()> {
+    println!("{key}={}", mib * MIB / PAGE);
+    io::stdin().read_line(&mut String::new())?;
+    Ok(())
+}
+
+fn fill(path: &str, mib: usize, reserve: usize, nodes: &[u32]) -> io::Result<()> {
     // SAFETY: locks what is mapped now, the program itself; changes no byte.
     check(unsafe { mlockall(MCL_CURRENT) })?;
     let mut image = Image::open(path)?;
     let scattered = scatter(reserve)?;
 
-    let mut memory = Memory::map(mib)?;
+    let mut memory = Parts::map(mib, nodes)?;
+    let mib = memory.len_mib();
     let mut progress = Progress::new("stored", mib);
-    for (n, part) in memory.bytes().chunks_exact_mut(MIB).enumerate() {
-        part.copy_from_slice(image.mib(n)?);
+    for n in 0..mib {
+        if n == mib / 4 && !nodes.is_empty() {
+            memory.parts.iter_mut().try_for_each(Memory::page_out)?;
+            memory.tell_swapped("cold")?;
+            wait_after("cold", n)?;
+        }
+        memory.mib(n).copy_from_slice(image.mib(n)?);
         progress.tell(n);
     }
+    memory.tell_swapped("swapped")?;
     drop(scattered);
-    println!("filled={}", mib * MIB / PAGE);
-    io::stdin().read_line(&mut String::new())?;
+    wait_after("filled", mib)?;
 
     let (mut verified, mut wrong) = (0, 0);
     let mut progress = Progress::new("verified", mib);
-    for (n, part) in memory.bytes().chunks_exact(MIB).enumerate() {
-        let expected = image.mib(n)?;
-        for (page, expected) in part.chunks_exact(PAGE).zip(expected.chunks_exact(PAGE)) {
+    for n in 0..mib {
+        let expected = image.mib(n)?.chunks_exact(PAGE);
+        for (page, expected) in memory.mib(n).chunks_exact(PAGE).zip(expected) {
             if page == expected {
                 verified += 1;
             } else {
@@ -297,10 +406,14 @@ fn main() -> io::Result<()> {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let number = |text: &str| text.parse().map_err(io::Error::other);
     match arguments[..] {
-        ["fill", image, mib, reserve] => fill(image, number(mib)?, number(reserve)?),
+        ["fill", image, mib, reserve, ref nodes @ ..] => {
+            let nodes: Result<Vec<u32>, _> = nodes.iter().map(|node| node.parse()).collect();
+            let nodes = nodes.map_err(io::Error::other)?;
+            fill(image, number(mib)?, number(reserve)?, &nodes)
+        }
         ["plain-pages"] => plain_pages(),
         _ => Err(io::Error::other(
-            "usage: memory fill IMAGE MIB RESERVE_MIB | memory plain-pages",
+            "usage: memory fill IMAGE MIB RESERVE_MIB [NODE...] | memory plain-pages",
         )),
     }
 }
