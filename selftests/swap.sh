@@ -27,7 +27,7 @@ scratch
 # Without blocks that are filled with one value: each page takes a zpage.
 real_data "$SCRATCH/data" 2
 hog_mib=$(pick 32 16)
-rounds=$(pick 4 3)
+rounds=3
 ! is_long || rounds=$((rounds * 30))
 ktap_set_plan 78
 
@@ -249,7 +249,7 @@ reader() {
 	for id in $(disks); do dd if="/dev/zbud$id" of=/dev/null bs=64K count=8 iflag=direct; done 2>/dev/null
 	return 0
 }
-compactor() { compact_memory; }
+compactor() { compact_memory; sleep 0.2; }
 swapper() {
 	local id
 	id=$(hot_add) && use_disk "$id" && make_disk 64M && mkswap "$DATA" >/dev/null && swapon -p 20 "$DATA" &&
