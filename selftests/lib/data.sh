@@ -63,7 +63,7 @@ store() { drop_all && write_blocks "$1"; }
 # one: between each two pieces there is memory that is free in the end. Compaction is
 # made for that.
 store_scattered() {
-	local free place=(numactl --interleave=all)
+	local free place=()
 	drop_all || return
 	free=$(awk '/^MemFree:/ { print $2 }' /proc/meminfo)
 	[ -z "${2:-}" ] || free=$(node_free_kb "$2") place=(numactl --cpunodebind="$2" --membind="$2")

@@ -3,6 +3,7 @@
 
 import errno
 import io
+import itertools
 import os
 import random
 import tempfile
@@ -89,7 +90,7 @@ class Scatter(unittest.TestCase):
             source.write(data)
             source.flush()
             source.seek(0)
-            scatter.scatter(source, Direct(disk.name, scatter.PIECE, 0), ballast, 1 << 20)
+            scatter.scatter(source, itertools.repeat(Direct(disk.name, scatter.PIECE, 0)), ballast, 1 << 20)
             self.assertEqual(disk.read(), data)
             self.assertEqual(os.fstat(ballast.fileno()).st_size, 1 << 19)
 
