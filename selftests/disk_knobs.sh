@@ -39,6 +39,7 @@ page=$(printf '%4095s' 1M) # the longest that sysfs hands on
 all=$(algorithms)
 plan=$((162 + 8 * $(wc -w <<<"$all")))
 [[ " $all " != *" zstd "* ]] || plan=$((plan + 12))
+[[ " $all " != *" lz4 "* ]] || plan=$((plan + 9))
 ktap_set_plan $plan
 is "one is chosen" "$(wc -w <<<"$(algorithm)")" = 1
 is "of those that are known" "$(not_in "$all" "lz4 lzo lzo-rle zstd")" = ""
@@ -69,6 +70,17 @@ if [[ " $all " == *" zstd "* ]]; then
 		no_size
 	done
 	is "a higher level compresses better" "${sizes[15]}" -lt "${sizes[1]}"
+fi
+if [[ " $all " == *" lz4 "* ]]; then
+	# From 2^26 on LZ4 itself would make something else of a page.
+	disk_refuses "$DISK_SYS/algorithm_params" EINVAL "algo=lz4 level=65538" "algo=lz4 level=67108864"
+	for level in 1 65537; do
+		expect_errno "$DISK_SYS/algorithm_params" "algo=lz4 level=$level" 0
+		make_disk 16M
+		ktap_test_result "lz4, level $level: stores data" store "$SCRATCH/data"
+		ktap_test_result "lz4, level $level: they are right" same_data "$SCRATCH/data"
+		no_size
+	done
 fi
 is "reset has chosen the first one again" "$(disk_file comp_algorithm)" = "$(sed -n 's/^comp_algorithm://p' "$SCRATCH/fresh")"
 

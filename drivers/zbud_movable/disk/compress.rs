@@ -102,7 +102,7 @@ impl Choice {
     pub(super) fn with_level(self, level: i32) -> Result<Self> {
         let has = match self.algorithm {
             #[cfg(all(CONFIG_LZ4_COMPRESS, CONFIG_LZ4_DECOMPRESS))]
-            Algorithm::Lz4 => level >= lz4::DEFAULT_LEVEL,
+            Algorithm::Lz4 => (lz4::DEFAULT_LEVEL..=lz4::MAX_LEVEL).contains(&level),
             #[cfg(all(CONFIG_LZO_COMPRESS, CONFIG_LZO_DECOMPRESS))]
             Algorithm::Lzo | Algorithm::LzoRle => false,
             #[cfg(all(CONFIG_ZSTD_COMPRESS, CONFIG_ZSTD_DECOMPRESS))]

@@ -72,14 +72,14 @@ impl State {
 pub(crate) struct Disk {
     name: CString,
     context: Context,
-    /// Where its pool's pages may be.
-    mems: ChildMems,
     link: Link,
     /// Being reset, or removed: nobody may open it. Changes under the lock of openings.
     claimed: AtomicBool,
     pub(super) knobs: Arc<Knobs>,
     #[pin]
     pub(super) state: Mutex<State>,
+    /// Where its pool's pages may be; after the pool, which is in the state.
+    mems: ChildMems,
     /// For those who have the disk open.
     store: AtomicPtr<Store>,
 }
@@ -105,11 +105,11 @@ impl Disk {
             pin_init!(Self {
                 name,
                 context,
-                mems,
                 link: Link::new(),
                 claimed: AtomicBool::new(false),
                 knobs,
                 state <- new_mutex!(state, "zbud_movable::Disk::state"),
+                mems,
                 store: AtomicPtr::new(core::ptr::null_mut()),
             }),
             GFP_KERNEL,
@@ -202,6 +202,7 @@ impl Disk {
         let choice = Choice::new()?;
         let mut state = self.state.lock();
         self.link.set_pages(0)?;
+        self.link.clear_statistics()?;
         // INVARIANT: Claimed: nobody has the disk open.
         self.store.store(core::ptr::null_mut(), Ordering::Release);
         let active = state.active.take();

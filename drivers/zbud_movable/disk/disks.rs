@@ -29,11 +29,12 @@ struct Known {
 #[pin_data]
 struct List {
     context: Context,
-    major: Major,
     /// Whether disks may be made: the module is loaded.
     open: AtomicBool,
     #[pin]
     disks: Mutex<KVec<Option<Known>>>,
+    /// After the disks, which are known by it.
+    major: Major,
 }
 
 impl List {
@@ -157,9 +158,9 @@ impl Disks {
         let major = Major::new()?;
         let list = pin_init!(List {
             context,
-            major,
             open: AtomicBool::new(false),
             disks <- new_mutex!(KVec::new(), "zbud_movable::Disks"),
+            major,
         });
         let list = Arc::pin_init(list, GFP_KERNEL)?;
         let files = [&HOT_ADD, &HOT_REMOVE];

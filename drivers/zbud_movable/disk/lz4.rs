@@ -9,6 +9,10 @@ use kernel::prelude::*;
 
 /// The acceleration if none is named (`LZ4_ACCELERATION_DEFAULT`).
 pub(super) const DEFAULT_LEVEL: i32 = 1;
+/// The greatest acceleration: `LZ4_ACCELERATION_MAX` of lz4's own lib/lz4.c since 1.9.3. The
+/// kernel's copy has no bound, and multiplies it by 64 in 32 bits: with 2^26 it compresses to
+/// bytes that are not the page's.
+pub(super) const MAX_LEVEL: i32 = 65_537;
 
 /// LZ4's working memory.
 pub(super) struct Lz4 {

@@ -86,7 +86,7 @@ impl Store {
         Ok(Self {
             states: ZeroedSlice::new(len)?,
             values: ZeroedSlice::new(len)?,
-            streams: Streams::new(choice, task::online_cpus())?,
+            streams: Streams::new(choice, task::cpus())?,
             knobs,
             stats: Stats::default(),
             pins: Pins::new()?,
@@ -219,9 +219,13 @@ impl Store {
             // SAFETY: By the safety requirements.
             return unsafe { self.store_raw(page, nid) };
         }
+        let len = bytes.len();
         // SAFETY: The bytes are the stream's, which is locked.
-        let zpage = unsafe { self.store(bytes.as_ptr(), bytes.len(), nid) }?;
-        if bytes.len() <= PAGE_SIZE / 2 {
+        let zpage = unsafe { self.store(bytes.as_ptr(), len, nid) }?;
+        // Others want it, and this may wait.
+        drop(stream);
+        let zpage = self.within_limit(zpage)?;
+        if len <= PAGE_SIZE / 2 {
             return Ok(Content::Zpage(zpage.into_raw()));
         }
         self.stats.large.inc();
@@ -240,6 +244,7 @@ impl Store {
         }
         // SAFETY: By the safety requirements.
         let zpage = unsafe { self.store(page, PAGE_SIZE, nid) };
+        let zpage = zpage.and_then(|zpage| self.within_limit(zpage));
         let zpage = zpage.inspect_err(|_| self.stats.raw.dec())?;
         self.stats.raw_since.inc();
         Ok(Content::Raw(zpage.into_raw()))
@@ -251,7 +256,11 @@ impl Store {
     unsafe fn store(&self, bytes: *const u8, len: usize, nid: Nid) -> Result<Zpage<'_>> {
         let gfp = bindings::ZBM_GFP_DISK;
         // SAFETY: By the safety requirements.
-        let zpage = unsafe { Zpage::new(self.pool(), bytes, len, gfp, nid) }?;
+        unsafe { Zpage::new(self.pool(), bytes, len, gfp, nid) }
+    }
+
+    /// Gives `zpage` back unless the pool has become larger than it may be. May sleep.
+    fn within_limit<'s>(&'s self, zpage: Zpage<'s>) -> Result<Zpage<'s>> {
         let pool = &*self.pool;
         let limit = self.knobs.mem_limit.load(Ordering::Relaxed);
         if limit != 0 && pool.pages() > limit && !pool.comes_down_to(limit) {

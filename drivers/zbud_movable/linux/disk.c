@@ -5,6 +5,7 @@
 #include <linux/device.h>
 #include <linux/highmem.h>
 #include <linux/limits.h>
+#include <linux/part_stat.h>
 
 #include "helpers.h"
 
@@ -94,6 +95,11 @@ void zbm_disk_sync(struct gendisk *disk)
 void zbm_disk_set_pages(struct gendisk *disk, u64 pages)
 {
 	set_capacity_and_notify(disk, pages << PAGE_SECTORS_SHIFT);
+}
+
+void zbm_disk_clear_stat(struct gendisk *disk)
+{
+	part_stat_set_all(disk->part0, 0);
 }
 
 int zbm_register_blkdev(const char *name)

@@ -154,6 +154,13 @@ impl Link {
         unsafe { bindings::zbm_disk_set_pages(self.disk()?.as_ptr(), pages) };
         Ok(())
     }
+
+    /// Begins anew with the block layer's figures in the disk's file `stat`.
+    pub(crate) fn clear_statistics(&self) -> Result {
+        // SAFETY: A live disk by the type invariant.
+        unsafe { bindings::zbm_disk_clear_stat(self.disk()?.as_ptr()) };
+        Ok(())
+    }
 }
 
 /// The number under which the disks of the module are known; given back when dropped.

@@ -107,7 +107,7 @@ int zbm_register_memory_notifier(struct notifier_block *nb);
 void zbm_unregister_memory_notifier(struct notifier_block *nb);
 
 /* task.c */
-unsigned int zbm_num_online_cpus(void);
+unsigned int zbm_nr_cpu_ids(void);
 unsigned int zbm_smp_processor_id(void);
 void zbm_preempt_disable(void);
 void zbm_preempt_enable(void);
@@ -164,6 +164,7 @@ unsigned int zbm_disk_openers(const struct gendisk *disk);
 void zbm_disk_sync(struct gendisk *disk);
 /* Sets the capacity. */
 void zbm_disk_set_pages(struct gendisk *disk, u64 pages);
+void zbm_disk_clear_stat(struct gendisk *disk);
 /* A major number, or a negative errno. */
 int zbm_register_blkdev(const char *name);
 void *zbm_bio_disk_data(const struct bio *bio);

@@ -36,7 +36,8 @@ void zbm_free_table_page(void *addr)
 
 void *zbm_vzalloc(size_t bytes)
 {
-	return __vmalloc(bytes, GFP_KERNEL | __GFP_ZERO | __GFP_NOWARN);
+	/* Rather none than that a process is killed for it. */
+	return __vmalloc(bytes, GFP_KERNEL | __GFP_ZERO | __GFP_NOWARN | __GFP_RETRY_MAYFAIL);
 }
 
 void zbm_vfree(void *addr)

@@ -9,9 +9,9 @@
 
 #include "helpers.h"
 
-unsigned int zbm_num_online_cpus(void)
+unsigned int zbm_nr_cpu_ids(void)
 {
-	return num_online_cpus();
+	return nr_cpu_ids;
 }
 
 unsigned int zbm_smp_processor_id(void)

@@ -54,10 +54,10 @@ pub(crate) fn cond_resched_killable() -> Result {
     Ok(())
 }
 
-/// Processors that are online now.
-pub(crate) fn online_cpus() -> usize {
+/// Processors that there may ever be: above the greatest number that [`cpu`] gives.
+pub(crate) fn cpus() -> usize {
     // SAFETY: Reads a variable. CAST: 32 bits fit.
-    unsafe { bindings::zbm_num_online_cpus() as usize }
+    unsafe { bindings::zbm_nr_cpu_ids() as usize }
 }
 
 /// The processor that runs the caller, or ran it a moment ago.
