@@ -72,9 +72,10 @@ impl Requests {
         let pools = self.pools.all()?;
         let mut request = self.begin()?;
         let remap = Remap::new(from, to);
-        pools
-            .iter()
-            .fold(Ok(()), |so_far, pool| request.run(so_far, pool, &remap))
+        for pool in &pools {
+            request.run(pool, &remap);
+        }
+        request.result
     }
 
     /// Asks for the zpages of the pools that have `mems`, the root or a child, to be
@@ -92,10 +93,11 @@ impl Requests {
         let mut request = self.begin()?;
         let changes = self.pools.change_mems(mems, nodes)?;
         let all = node_list::with_memory();
-        changes.iter().fold(Ok(()), |so_far, change| {
+        for change in &changes {
             let remap = Remap::allowed(change.from, change.to, &all);
-            request.run(so_far, &change.pool, &remap)
-        })
+            request.run(&change.pool, &remap);
+        }
+        request.result
     }
 
     fn begin(&self) -> Result<Request<'_>> {
@@ -105,6 +107,7 @@ impl Requests {
         Ok(Request {
             requests: self,
             left: 0,
+            result: Ok(()),
         })
     }
 }
@@ -114,21 +117,21 @@ struct Request<'a> {
     requests: &'a Requests,
     /// Pages that it has not moved so far.
     left: u64,
+    /// What ended it, if anything has.
+    result: Result,
 }
 
 impl Request<'_> {
-    /// Moves the pages of `pool` as `remap` says, unless there was an error before, and
+    /// Moves the pages of `pool` as `remap` says, unless something has ended it before, and
     /// counts those that stay.
-    fn run(&mut self, so_far: Result, pool: &Arc<Pool>, remap: &Remap) -> Result {
-        let mut result = so_far;
+    fn run(&mut self, pool: &Arc<Pool>, remap: &Remap) {
         for step in remap.steps() {
-            let stayed = result.and_then(|()| move_all(pool, step));
-            result = stayed.map(|_| ());
+            let stayed = self.result.and_then(|()| move_all(pool, step));
+            self.result = stayed.map(|_| ());
             // No page came to a node before its own had left it.
             let on_node = |_| pool.figure(Some(step.from), NodeBooks::pages);
             self.left = self.left.saturating_add(stayed.unwrap_or_else(on_node));
         }
-        result
     }
 }
 
