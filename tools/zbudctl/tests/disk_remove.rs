@@ -79,6 +79,28 @@ fn a_disk_that_is_swapped_to_stays() -> Result<(), Trouble> {
 }
 
 #[test]
+fn somebody_else_may_be_ending_the_swap() -> Result<(), Trouble> {
+    let tree = tree()?;
+    let swaps = tree.root.join("proc/swaps");
+    fs::write(&swaps, "/dev/zbud1 partition 900 800 -2\n")?;
+    // Refused as long as there is swap, of which less is left each time.
+    let said = "echo swapoff: /dev/zbud1: swapoff failed: Invalid argument >&2; exit 1";
+    let script = format!(
+        "s={}; case $(cat $s) in *800*) echo /dev/zbud1 partition 900 20 -2 >$s ;; *) : >$s ;; esac; {said}",
+        swaps.display()
+    );
+    tree.program("swapoff", &script)?;
+    let ran = run(&tree, &["remove", "--swapoff", "zbud1"])?;
+    ensure!(
+        ran.code == Some(0) && ran.out == "removed /dev/zbud1\n",
+        "{ran:?}"
+    );
+    let log = fs::read_to_string(tree.root.join("log"))?;
+    ensure!(log == "swapoff /dev/zbud1\n".repeat(2), "{log}");
+    Ok(())
+}
+
+#[test]
 fn a_file_may_name_the_disk() -> Result<(), Trouble> {
     let tree = tree()?;
     let file = tree.root.join("device");

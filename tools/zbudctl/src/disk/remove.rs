@@ -4,7 +4,7 @@
 
 use crate::disk::args::RemoveArgs;
 use crate::disk::device::Disk;
-use crate::disk::swap::{self, InUse};
+use crate::disk::swap;
 use crate::errno::Errno;
 use crate::error::Error;
 use crate::exit::Exit;
@@ -124,8 +124,8 @@ impl Report {
 }
 
 fn remove_one(sysfs: &Sysfs, disk: Disk, swapoff: bool) -> Result<(), Error> {
-    if swapoff && InUse::read()?.is_swap(disk) {
-        swap::off(disk)?;
+    if swapoff {
+        swap::end(disk)?;
     }
     disk.remove(sysfs)
 }

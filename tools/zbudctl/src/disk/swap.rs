@@ -8,6 +8,12 @@ use crate::place;
 use crate::program;
 use std::ffi::{OsStr, OsString};
 use std::fs;
+use std::thread;
+use std::time::Duration;
+
+/// How often, and at which interval, to look whether somebody else is ending the swap.
+const LOOKS: u32 = 40;
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// What zramctl(8) prints in place of a mount point.
 const SWAP: &str = "[SWAP]";
@@ -56,6 +62,41 @@ pub fn off(disk: Disk) -> Result<(), Error> {
     program::run("swapoff", &[disk.node().as_os_str()])
 }
 
+/// Ends swapping to the disk, if it is used for that.
+///
+/// Somebody else may be doing the same: systemd, which at shutdown ends all swap that it sees
+/// while it stops the unit that began it. The kernel refuses the second swapoff at once, while
+/// the first still has pages to read. As long as they become fewer, this waits.
+///
+/// # Errors
+///
+/// See `off` and `InUse::read`.
+pub fn end(disk: Disk) -> Result<(), Error> {
+    let mut used = InUse::read()?.used_by(disk);
+    while let Some(before) = used {
+        let Err(error) = off(disk) else {
+            return Ok(());
+        };
+        used = wait_for_less(disk, before)?;
+        if used.is_some_and(|now| now >= before) {
+            return Err(error);
+        }
+    }
+    Ok(())
+}
+
+/// Waits a little until less than `before` of the disk is in use; returns what is.
+fn wait_for_less(disk: Disk, before: u64) -> Result<Option<u64>, Error> {
+    for _ in 1..LOOKS {
+        let used = InUse::read()?.used_by(disk);
+        if used.is_none_or(|now| now < before) {
+            return Ok(used);
+        }
+        thread::sleep(PAUSE);
+    }
+    Ok(InUse::read()?.used_by(disk))
+}
+
 /// Where devices are mounted or used for swap, at one moment.
 pub struct InUse {
     swaps: String,
@@ -80,16 +121,18 @@ impl InUse {
         })
     }
 
-    /// Whether `disk` is used for swap.
-    pub fn is_swap(&self, disk: Disk) -> bool {
+    /// How many KiB of `disk` swap has in use, if it is used for swap.
+    fn used_by(&self, disk: Disk) -> Option<u64> {
         let node = disk.to_string();
-        let mut lines = self.swaps.lines();
-        lines.any(|line| line.split_whitespace().next().map(unescape).as_ref() == Some(&node))
+        self.swaps.lines().find_map(|line| {
+            let mut words = line.split_whitespace();
+            (unescape(words.next()?) == node).then(|| words.nth(2)?.parse().ok())?
+        })
     }
 
     /// The first mount point of `disk`, or [SWAP].
     pub fn place_of(&self, disk: Disk) -> Option<String> {
-        if self.is_swap(disk) {
+        if self.used_by(disk).is_some() {
             return Some(SWAP.to_owned());
         }
         let node = disk.to_string();
