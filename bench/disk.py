@@ -6,11 +6,12 @@ are instructions.
 
 MIB of /dev/vda's data become anonymous memory, more than the guest has: a first pass fills
 memory and swaps out most of it, a second reads every page, which swaps in what is read,
-frees its slot and swaps out another. Prints KEY=VALUE: instructions per page.
+frees its slot and swaps out another. Then PAGED_MIB are put out as a whole, and read back
+in, while there is memory enough. Prints KEY=VALUE: instructions per page.
 
 `write` and `read` are those of a request to the disk, `free` those of a slot that is freed,
-where the kernel has the function profiler; `fill_all` and `read_all` are those of the
-passes, with all that the kernel and the test do."""
+where the kernel has the function profiler; `out_all` and `in_all` are all that the kernel does
+to put a page out and to get it back, when that is asked for."""
 
 import mmap
 import os
@@ -21,6 +22,8 @@ import time
 import profiler
 from profiler import per, put
 
+PAGED_MIB = 64
+MADV_PAGEOUT = 21
 OUT, INTO = "swap_writepage_bdev_sync", "swap_read_folio_bdev_sync"
 # The last is what the worker does, with the page cache.
 FREE = ["swap_entry_range_free", "truncate_inode_pages_range"]
@@ -71,8 +74,8 @@ def main():
     def read():
         sum(memory[at] for at in range(0, size, mmap.PAGESIZE))
 
-    out, _, took = passed(fill)
-    print(f"filled={out}\nfill_all={took / max(1, out):.0f}")
+    out, _, _ = passed(fill)
+    print(f"filled={out}")
     if profiler.is_there():
         seen = profiler.profile()
         print(f"fill_write={per(seen, OUT, OUT):.0f}")
@@ -80,13 +83,25 @@ def main():
         stored, _, used = stat.read().split()[:3]
     print(f"used_per_mib={int(used) * 2**20 // int(stored)}")
 
-    out, into, took = passed(read)
-    print(f"out={out}\nin={into}\nread_all={took / max(1, into):.0f}")
+    out, into, _ = passed(read)
+    print(f"out={out}\nin={into}")
     if profiler.is_there():
         seen = profiler.profile()
         write, read_in, free = per(seen, OUT, OUT), per(seen, INTO, INTO), per(seen, FREE[0], *FREE)
         print(f"write={write:.0f}\nread={read_in:.0f}\nfree={free:.0f}")
         print(f"sum={write + read_in + free:.0f}")
+
+    kept = bytes(memory[: PAGED_MIB << 20])
+    memory.close()
+    memory, size = mmap.mmap(-1, len(kept), mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS), len(kept)
+    memory[:] = kept
+    del kept
+    out, _, took = passed(lambda: memory.madvise(MADV_PAGEOUT))
+    out_all = took / max(1, out)
+    _, into, took = passed(read)
+    in_all = took / max(1, into)
+    print(f"paged_out={out}\nout_all={out_all:.0f}\npaged_in={into}\nin_all={in_all:.0f}")
+    print(f"all={out_all + in_all:.0f}")
 
 
 main()
