@@ -7,10 +7,10 @@
 
 mod common;
 
-use common::model::{explore, join, Moved, World};
+use common::model::{explore, join, lock, Moved, World};
 use common::Trouble;
 use loom::thread;
-use zbud_movable_core::zbud::Freed;
+use zbud_movable_core::zbud::{DescId, Freed, Table};
 
 const ONE: u32 = 1;
 const TWO: u32 = 2;
@@ -21,7 +21,7 @@ fn kind(freed: Freed) -> &'static str {
         Freed::Kept => "Kept",
         Freed::Moving => "Moving",
         Freed::Released(_) => "Released",
-        Freed::Deferred => "Deferred",
+        Freed::Empty(_) => "Empty",
     }
 }
 
@@ -33,11 +33,11 @@ fn free_against_move() -> Result<(), Trouble> {
         // Freed before the mover came, or while it had the page lock and waited for
         // the pool lock.
         r#"("Released", Stale)"#,
-        r#"("Deferred", Stale)"#,
+        r#"("Empty", Emptied)"#,
         // During the copy.
         r#"("Moving", Emptied)"#,
         // After it; the mover still has the lock, or not any more.
-        r#"("Deferred", Yes)"#,
+        r#"("Empty", Yes)"#,
         r#"("Released", Yes)"#,
     ];
     explore(6, &outcomes, |seen| {
@@ -100,10 +100,11 @@ fn two_frees_against_move() -> Result<(), Trouble> {
 #[test]
 fn free_against_worker_against_move() -> Result<(), Trouble> {
     let outcomes = [
-        r#"("Deferred", false, Stale)"#,
-        r#"("Deferred", false, Yes)"#,
-        r#"("Deferred", true, Stale)"#,
-        r#"("Deferred", true, Yes)"#,
+        r#"("Empty", false, Emptied)"#,
+        r#"("Empty", false, Yes)"#,
+        r#"("Empty", true, Emptied)"#,
+        r#"("Empty", true, Stale)"#,
+        r#"("Empty", true, Yes)"#,
         r#"("Moving", false, Emptied)"#,
         r#"("Moving", true, Emptied)"#,
         r#"("Released", false, Stale)"#,
@@ -121,17 +122,17 @@ fn free_against_worker_against_move() -> Result<(), Trouble> {
             move || world.work()
         });
         let moved = world.move_page(slot.desc(), 0, 1)?;
-        let (freed, worked) = (join(freer)?, join(worker)?);
+        let (freed, worked) = (join(freer)?, join(worker)? != 0);
         seen.note((kind(freed), worked, moved));
         world.settle(0)
     })
 }
 
-/// A mover and a worker that come late: the page has gone, and its descriptor
-/// is another page's already.
+/// A mover that comes late: the page has gone, and its descriptor is another page's
+/// already.
 #[test]
 fn the_descriptor_is_used_again() -> Result<(), Trouble> {
-    explore(6, &["(false, Stale)", "(false, Yes)"], |seen| {
+    explore(6, &["Stale", "Yes"], |seen| {
         let world = World::new(3)?;
         let slot = world.insert(0, ONE)?;
         let id = slot.desc();
@@ -144,17 +145,87 @@ fn the_descriptor_is_used_again() -> Result<(), Trouble> {
             }
         });
         let moved = world.move_page(id, 0, 1)?;
-        let worked = world.release(id, World::addr(0)?)?;
         let (freed, again) = join(user)?;
         // A free during the move, or one that could not claim the page, leaves the
         // descriptor in use: not what this model is about.
         if matches!(freed, Freed::Released(_)) {
             ensure!(again.desc() == id, "the descriptor is not used again");
-            seen.note((worked, moved));
+            seen.note(moved);
         }
         let read = world.read(again)?;
         ensure!(read == TWO, "read {read:#x}");
         world.settle(1)
+    })
+}
+
+/// A page that is kept without zpages is filled again, or released, or moved: the user
+/// finds its bytes wherever they are, and no page is released twice or with a zpage in it.
+#[test]
+fn a_kept_page_against_all() -> Result<(), Trouble> {
+    let outcomes = [
+        // Filled before the worker came, or after it had gone elsewhere.
+        "(true, 0, Yes)",
+        "(true, 0, Emptied)",
+        "(true, 0, Pinned)",
+        // Released before it could be filled.
+        "(false, 1, Stale)",
+        "(false, 1, Emptied)",
+        // While it was moving.
+        "(false, 0, Emptied)",
+    ];
+    explore(4, &outcomes, |seen| {
+        let world = World::new(2)?;
+        lock(&world.books).keep(1);
+        let slot = world.insert(0, ONE)?;
+        let freed = world.free(slot)??;
+        ensure!(freed == Freed::Empty(1), "not kept: {freed:?}");
+        let user = thread::spawn({
+            let world = world.clone();
+            move || world.refill(TWO)
+        });
+        let worker = thread::spawn({
+            let world = world.clone();
+            move || world.work()
+        });
+        let moved = world.move_page(slot.desc(), 0, 1)?;
+        let (filled, worked) = (join(user)?, join(worker)?);
+        seen.note((filled.is_some(), worked, moved));
+        if let Some(slot) = filled {
+            let read = world.read(slot)?;
+            ensure!(read == TWO, "read {read:#x}");
+        }
+        world.settle(usize::from(filled.is_some()))
+    })
+}
+
+/// Two pages leave in a run, while one of them moves.
+#[test]
+fn a_run_leaves_against_a_move() -> Result<(), Trouble> {
+    // The one that moves is on another node then.
+    let outcomes = ["(1, Emptied)", "(2, Stale)"];
+    explore(5, &outcomes, |seen| {
+        let world = World::new(4)?;
+        lock(&world.books).keep(2);
+        for slot in [world.insert(0, ONE)?, world.insert(2, TWO)?] {
+            let freed = world.free(slot)??;
+            ensure!(matches!(freed, Freed::Empty(_)), "not kept: {freed:?}");
+        }
+        let id = {
+            let pages = (0..2).filter_map(|at| DescId::new(0, at));
+            let first = World::addr(0)?;
+            let mut pages = pages.filter(|&id| {
+                let desc = world.table.descriptor(id);
+                desc.is_ok_and(|desc| desc.page() == Some(first))
+            });
+            pages.next().ok_or(Trouble("no page".into()))?
+        };
+        let worker = thread::spawn({
+            let world = world.clone();
+            move || world.work()
+        });
+        let moved = world.move_page(id, 0, 1)?;
+        seen.note((join(worker)?, moved));
+        world.settle(0)
     })
 }
 

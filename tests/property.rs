@@ -46,8 +46,10 @@ fn action() -> impl Strategy<Value = Action> {
             .prop_map(|(k, nid, all)| Action::Move { k, nid, all }),
         5 => k().prop_map(|k| Action::Hold { k }),
         4 => k().prop_map(|k| Action::Unhold { k }),
-        3 => Just(Action::Look),
-        3 => k().prop_map(|k| Action::Work { k }),
+        3 => (nid(), prop_oneof![3 => 1..4_usize, 1 => Just(usize::MAX), 1 => Just(0_usize)])
+            .prop_map(|(nid, at_most)| Action::Take { nid, at_most }),
+        3 => (k(), prop::bool::weighted(0.2)).prop_map(|(k, back)| Action::Work { k, back }),
+        1 => prop_oneof![Just(0), 1..40_usize].prop_map(|pages| Action::Keep { pages }),
         1 => Just(Action::Grow),
         3 => Just(Action::Reserve),
         2 => (k(), len(), nid()).prop_map(|(k, len, nid)| Action::Fill { k, len, nid }),
@@ -59,22 +61,26 @@ fn action() -> impl Strategy<Value = Action> {
 }
 
 /// Events that must have happened once all sequences have run.
-const ALL: [&str; 17] = [
+const ALL: [&str; 21] = [
     "a free found a mapped zpage",
     "a leaf was released",
     "a move ended without zpages",
     "a move was cancelled",
     "a move was cancelled without zpages",
     "a move found a mapped zpage",
-    "a move found a page without zpages",
+    "a move found a page that was leaving",
     "a page moved",
     "a page moved to another node",
     "a reserved descriptor got its page",
+    "a run was taken",
     "a walk met a page that was being moved",
     "a zpage went elsewhere",
-    "the worker came late",
+    "an empty page elsewhere was filled",
+    "an empty page moved",
+    "an empty page was filled again",
+    "the worker put a page back",
     "the worker released a page",
-    "Deferred",
+    "Empty",
     "Moving",
     "Released",
 ];
@@ -84,7 +90,7 @@ fn cases(few: u32) -> Result<u32, std::num::ParseIntError> {
 }
 
 /// Operations that must have been refused for a hidden leaf.
-const REFUSED: [&str; 10] = [
+const REFUSED: [&str; 14] = [
     "begin_move",
     "finish_move",
     "free",
@@ -92,8 +98,12 @@ const REFUSED: [&str; 10] = [
     "insert",
     "pair",
     "pair_elsewhere",
+    "put_back",
+    "refill",
+    "refill_elsewhere",
     "release",
     "reserve",
+    "take_empty",
     "unreserve",
 ];
 
@@ -138,7 +148,8 @@ fn any_sequence_of_actions_while_leaves_are_hidden() -> Result<(), Box<dyn std::
     let steps = prop::collection::vec((prop::option::of(hide), action()), 1..120);
     let sequences = steps.prop_map(|steps| {
         // Some leaves, and pages of all of them on the lists.
-        let mut actions: Vec<_> = [PAGE_SIZE / 2 + 1, PAGE_SIZE, PAGE_SIZE - 2 * CHUNK_SIZE]
+        let mut actions = vec![Action::Keep { pages: 60 }];
+        let stores = [PAGE_SIZE / 2 + 1, PAGE_SIZE, PAGE_SIZE - 2 * CHUNK_SIZE]
             .into_iter()
             .zip(0..)
             .map(|(len, nid)| Action::Store {
@@ -146,8 +157,11 @@ fn any_sequence_of_actions_while_leaves_are_hidden() -> Result<(), Box<dyn std::
                 len,
                 nid,
                 full: false,
-            })
-            .collect();
+            });
+        actions.extend(stores);
+        // Some of them empty.
+        let free = |k| Action::Free { count: 8, k };
+        actions.extend([10, 90, 170].map(free));
         for (hide, action) in steps {
             actions.extend(hide);
             actions.push(action);

@@ -220,17 +220,119 @@ fn a_move_that_ends_without_zpages_leaves_the_page_to_the_worker() -> Result<(),
         emptied: true,
     };
     ensure!(finished == right, "{finished:?}");
-    let waits = pool.books.deferred(&pool.table);
-    ensure!(waits == Some((id, dst)), "{waits:?} waits");
     ensure!(
         pool.table.descriptor(id)?.state() == Some(State::Empty),
         "not empty"
     );
     pool.books.verify(&pool.table)?;
-    ensure!(pool.pages.try_lock(dst, Holder::Pool), "still locked");
-    let released = pool.books.release(&pool.table, id, dst)?;
-    pool.gone(released)?;
+    ensure!(pool.release_all()? == 1, "not the page that moved");
     ensure!(pool.pages.allocated() == 0, "a page leaks");
+    Ok(pool.books.verify(&pool.table)?)
+}
+
+#[test]
+fn empty_pages_are_kept_and_filled_again() -> Result<(), Trouble> {
+    let mut pool = Pool::new(2);
+    pool.books.keep(2);
+    let whole = Len::new(PAGE_SIZE)?;
+    let puts = [0, 0, 0, 1].map(|nid| pool.store(Nid(nid), whole));
+    let [first, second, third, far] = puts;
+    let (first, second, third, far) = (first?, second?, third?, far?);
+    let freed = [first, second, third].map(|put| pool.free(put.slot));
+    let [first, second, third] = freed;
+    ensure!(first? == Ok(Freed::Empty(1)), "not kept");
+    ensure!(second? == Ok(Freed::Empty(2)), "not kept");
+    let third = third?;
+    ensure!(matches!(third, Ok(Freed::Released(_))), "{third:?}");
+    ensure!(pool.free(far.slot)? == Ok(Freed::Empty(1)), "not kept");
+    ensure!(pool.books.empty_pages() == 3, "not three");
+    pool.books.verify(&pool.table)?;
+
+    let pages = pool.books.pages();
+    let again = [0, 0].map(|nid| pool.store(Nid(nid), whole));
+    for put in again {
+        let put = put?;
+        ensure!(put.refilled, "an empty page was not filled again");
+        ensure!(pool.pages.nid(put.addr) == Some(Nid(0)), "elsewhere");
+    }
+    let elsewhere = pool.store_while(true, Nid(0), whole)?;
+    ensure!(elsewhere.addr == far.addr, "a page though one was empty");
+    ensure!(pool.books.pages() == pages, "pages came");
+    ensure!(pool.books.empty_pages() == 0, "some are empty");
+    Ok(pool.books.verify(&pool.table)?)
+}
+
+#[test]
+fn pages_that_are_not_needed_are_idle() -> Result<(), Trouble> {
+    let mut pool = Pool::new(1);
+    pool.books.keep(10);
+    let whole = Len::new(PAGE_SIZE)?;
+    let puts: Vec<_> = (0..5)
+        .map(|_| pool.store(Nid(0), whole))
+        .collect::<Result<_, _>>()?;
+    for put in puts {
+        let _ = pool.free(put.slot)??;
+    }
+    let idle = |pool: &mut Pool| pool.books.take_idle(Nid(0));
+    ensure!(idle(&mut pool) == 0, "idle though they came just now");
+    ensure!(idle(&mut pool) == 5, "not idle");
+    let puts = [(); 2].map(|()| pool.store(Nid(0), whole));
+    for put in puts {
+        let _ = pool.free(put?.slot)??;
+    }
+    ensure!(idle(&mut pool) == 3, "two were needed");
+    ensure!(idle(&mut pool) == 5, "not idle");
+    ensure!(pool.books.take_idle(Nid(7)) == 0, "no such node");
+    pool.books.verify(&pool.table)?;
+    ensure!(pool.release_all()? == 5, "not all");
+    Ok(pool.books.verify(&pool.table)?)
+}
+
+/// Pages leave in runs, which go as far as there are empty pages beside the first.
+#[test]
+fn empty_pages_leave_in_runs() -> Result<(), Trouble> {
+    let mut pool = Pool::new(2);
+    let whole = Len::new(PAGE_SIZE)?;
+    pool.books.keep(u64::MAX);
+    let puts: Vec<_> = (0..DESCRIPTORS_PER_LEAF)
+        .map(|at| pool.store(Nid(u16::from(at == 60)), whole))
+        .collect::<Result<_, _>>()?;
+    let slots = |range: std::ops::Range<usize>| {
+        let of = |put: &&common::pool::Put| range.contains(&put.slot.desc().offset());
+        puts.iter()
+            .filter(of)
+            .map(|put| put.slot)
+            .collect::<Vec<_>>()
+    };
+    // 10 to 19 and 50 to 69; 60 is on another node. 55 was the last.
+    for slot in [slots(10..20), slots(50..55), slots(56..70), slots(55..56)].concat() {
+        let freed = pool.free(slot)??;
+        ensure!(matches!(freed, Freed::Empty(_)), "{freed:?}");
+    }
+    let mut run = |nid, at_most| -> Result<_, Trouble> {
+        let run = pool.take_empty(Nid(nid), at_most)?;
+        Ok(run.map(|run| (run.first().offset(), run.len())))
+    };
+    ensure!(run(0, 0)?.is_none(), "nothing was wanted");
+    ensure!(run(0, 3)? == Some((53, 3)), "not 53, 54, 55");
+    ensure!(run(1, 9)? == Some((60, 1)), "not 60");
+    let rest = [run(0, 99)?, run(0, 99)?, run(0, 99)?, run(0, 99)?];
+    let expected = [Some((61, 9)), Some((56, 4)), Some((50, 3)), Some((10, 10))];
+    ensure!(rest == expected, "{rest:?}");
+    ensure!(run(0, 99)?.is_none(), "more than there were");
+    ensure!(pool.books.empty_pages() == 30, "not thirty");
+    for id in (0..DESCRIPTORS_PER_LEAF).filter_map(|at| DescId::new(0, at)) {
+        match pool.put_back(id) {
+            Ok(()) => {}
+            Err(_) => ensure!(
+                pool.table.descriptor(id)?.state() == Some(State::Buddied)
+                    || pool.table.descriptor(id)?.state() == Some(State::Unbuddied),
+                "{id:?} was not put back"
+            ),
+        }
+    }
+    pool.books.verify(&pool.table)?;
+    ensure!(pool.release_all()? == 30, "not thirty");
     Ok(pool.books.verify(&pool.table)?)
 }
 
@@ -260,9 +362,20 @@ fn every_step_between_states_is_taken() -> Result<(), Trouble> {
         let _ = pool.finish(id, src, dst, Nid(nid))?;
         src = dst;
     }
-    ensure!(pool.pages.try_lock(src, Holder::Pool), "still locked");
-    let released = pool.release(id, src)??;
-    pool.gone(released)?;
+    // An empty page moves, and is filled again.
+    let dst = pool.pages.alloc(Nid(0))?;
+    let locked = pool.pages.try_lock(src, Holder::Mover) && pool.pages.try_lock(dst, Holder::Mover);
+    ensure!(locked, "somebody has the page locks");
+    let _ = pool.begin(id, src, dst, Nid(0))??;
+    let _ = pool.finish(id, src, dst, Nid(0))?;
+    let again = pool.store(Nid(0), half)?;
+    ensure!(again.addr == dst, "not filled again");
+    ensure!(pool.pages.try_lock(dst, Holder::Someone), "still locked");
+    ensure!(pool.free(again.slot)? == Ok(Freed::Empty(1)), "not kept");
+    pool.pages.unlock(dst)?;
+    let run = some(pool.take_empty(Nid(0), 1)?, "empty page")?;
+    pool.put_back(run.first())?;
+    ensure!(pool.release_all()? == 1, "not one");
 
     // The last zpage goes while the page lock is free, and while it is not.
     let first = pool.store(Nid(0), half)?;
@@ -272,9 +385,9 @@ fn every_step_between_states_is_taken() -> Result<(), Trouble> {
     ensure!(matches!(freed, Ok(Freed::Released(_))), "{freed:?}");
     let last = pool.store(Nid(0), half)?;
     ensure!(pool.pages.try_lock(last.addr, Holder::Someone), "locked");
-    ensure!(pool.free(last.slot)? == Ok(Freed::Deferred), "not deferred");
-    let released = pool.release(last.slot.desc(), last.addr)??;
-    pool.gone(released)?;
+    ensure!(pool.free(last.slot)? == Ok(Freed::Empty(1)), "not kept");
+    pool.pages.unlock(last.addr)?;
+    ensure!(pool.release_all()? == 1, "not one");
 
     let allowed = |from: State| {
         let next = State::ALL
@@ -349,13 +462,16 @@ fn a_release_is_refused_while_the_list_of_leaves_is_broken() -> Result<(), Troub
 
     ensure!(pool.pages.try_lock(addr, Holder::Someone), "locked");
     pool.hidden = Some(other);
-    ensure!(pool.free(put.slot)? == Ok(Freed::Deferred), "not deferred");
+    ensure!(pool.free(put.slot)? == Ok(Freed::Empty(1)), "not kept");
     refused(&mut pool, "free")?;
+    pool.pages.unlock(addr)?;
+    let run = some(pool.take_empty(Nid(0), 1)?, "empty page")?;
+    ensure!(run.first() == id, "another page");
+    ensure!(pool.pages.try_lock(addr, Holder::Pool), "locked");
     pool.hidden = Some(other);
-    let released = pool.release(id, addr)??;
+    pool.release(id, addr)?;
     refused(&mut pool, "release")?;
-    ensure!(released.leaf == Some(id.leaf()), "{released:?}");
-    pool.gone(released)?;
+    ensure!(pool.table.leaf(id.leaf()).is_none(), "the leaf is there");
 
     let number = pool.grow()?;
     let id = pool.reserve()?;

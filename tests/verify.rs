@@ -105,7 +105,7 @@ fn another_pool_freed_the_zpage() -> Result<(), Trouble> {
     let owner = pool.table.descriptor(slot.desc())?;
     let mut other = other();
     let freed = other.free(&pool.table, owner, slot.index(), |_| false)?;
-    // Left as `Empty`, on the other pool's deferred list.
+    // Left as `Empty`, among the other pool's.
     let found = invariant(pool.books.verify(&pool.table));
     ensure!(found == Some(Invariant::Counter), "{freed:?}: {found:?}");
     let refused = pool.free(slot)?.err();

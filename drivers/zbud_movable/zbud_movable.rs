@@ -46,8 +46,6 @@ struct ZbudMovable {
     #[cfg(CONFIG_ZPOOL)]
     _zpool: front::zpool::Registered,
     _device: Option<control::device::Registered>,
-    /// Pools have no user any more: waits for their workers.
-    _flush: linux::work_queue::Flush,
     _sysfs: control::sysfs::Tree,
     _hotplug: control::hotplug::Notifier,
     _tree: Arc<observe::debugfs::Tree>,
@@ -56,13 +54,11 @@ struct ZbudMovable {
 impl kernel::Module for ZbudMovable {
     fn init(_: &'static ThisModule) -> Result<Self> {
         let counters = pool::counters::Counters::new()?;
-        let mover::select::Selected { mover, page_cache } =
-            mover::select::Selected::new(&counters)?;
-        let queue = linux::work_queue::WorkQueue::new()?;
+        let mover::select::Selected { mover, page_cache } = mover::select::Selected::new()?;
         let pools = pool::pools::Pools::new(pool::pool::Resources {
             mover,
             counters,
-            queue: queue.clone(),
+            queue: linux::work_queue::WorkQueue::new()?,
         })?;
         let hotplug = control::hotplug::Notifier::new(pools.clone())?;
         // Nodes may have come before we listened.
@@ -98,7 +94,6 @@ impl kernel::Module for ZbudMovable {
             #[cfg(CONFIG_ZPOOL)]
             _zpool: zpool,
             _device: device,
-            _flush: linux::work_queue::Flush(queue),
             _sysfs: sysfs,
             _hotplug: hotplug,
             _tree: tree,

@@ -5,7 +5,6 @@
 
 use super::error::Error;
 use super::id::Nid;
-use super::list::List;
 use super::node_books::NodeBooks;
 use super::open_leaves::OpenLeaves;
 use super::table::Table;
@@ -41,13 +40,15 @@ impl Totals {
 ///
 /// - A descriptor is on a list of its node exactly when it is `Unbuddied`, on the
 ///   list of its free chunks.
-/// - It is on the deferred list exactly when it is `Empty`.
+/// - It is on the list of its node's empty pages exactly when it is `Empty`.
 /// - A leaf is among the open leaves exactly when it has a free descriptor.
 pub struct Books<N> {
     pub(super) nodes: N,
     pub(super) leaves: OpenLeaves,
-    /// Pages without zpages that could not be claimed when the last was freed.
-    pub(super) deferred: List,
+    /// Pages in the state `Leaving`.
+    pub(super) leaving: u64,
+    /// Empty pages that are kept on each node when others are released at once.
+    pub(super) kept: u64,
     pub(super) totals: Totals,
 }
 
@@ -67,7 +68,8 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
         let mut books = Self {
             nodes,
             leaves: OpenLeaves::NONE,
-            deferred: List::EMPTY,
+            leaving: 0,
+            kept: 0,
             totals: Totals {
                 pages: 0,
                 stored_bytes: 0,
@@ -77,7 +79,21 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
         books
     }
 
-    /// Pages of the pool, including those that wait to be released.
+    /// From now on `pages` pages that lost their last zpage are kept on each node for the
+    /// next zpages; at first none.
+    pub fn keep(&mut self, pages: u64) {
+        self.kept = pages;
+    }
+
+    /// Pages without zpages: kept, or about to be released. Not those being moved.
+    pub fn empty_pages(&self) -> u64 {
+        let nodes = self.nodes.as_ref().iter();
+        nodes.fold(self.leaving, |sum, node| {
+            sum.saturating_add(node.empty_pages())
+        })
+    }
+
+    /// Pages of the pool, including those without zpages.
     #[inline]
     pub fn pages(&self) -> u64 {
         self.totals.pages

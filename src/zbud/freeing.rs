@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! How zpages and pages leave the pool: freeing a zpage, and releasing its page at
-//! once or later.
+//! How zpages leave the pool: freeing a zpage, and what becomes of its page.
 
 use super::books::{node_mut, Books};
 use super::chunk::NCHUNKS;
 use super::descriptor::Descriptor;
 use super::error::Error;
-use super::id::{DescId, Nid, PageAddr, SlotIndex};
+use super::id::{Nid, PageAddr, SlotIndex};
 use super::node_books::NodeBooks;
 use super::state::State;
-use super::table::{DescriptorEntries, Table};
+use super::table::Table;
 
 /// A page that leaves the pool.
 #[must_use]
@@ -33,17 +32,17 @@ pub enum Freed {
     Moving,
     /// The zpage was the last, and the page was claimed: release it.
     Released(Released),
-    /// The zpage was the last, but the page could not be claimed: it is on the
-    /// deferred list, let the worker run.
-    Deferred,
+    /// The zpage was the last; the page is kept for the next one. So many empty pages are
+    /// on its node now.
+    Empty(u64),
 }
 
 impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
     /// Frees the zpage whose slot is slot `index` of `owner`. Never sleeps.
     ///
-    /// `claim_page` tries to claim the page that lost its last zpage, so that no
-    /// mover can find it (for example by its page lock). It must not wait: the page
-    /// lock is taken before the pool lock, not under it.
+    /// A page that loses its last zpage is [kept](Self::keep), unless there are enough and
+    /// `claim_page` claims it, so that no mover can find it (for example by its page
+    /// lock). It must not wait: the page lock is taken before the pool lock, not under it.
     ///
     /// # Errors
     ///
@@ -93,19 +92,25 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
                 let page = desc.page().ok_or(Error::Corrupt)?;
                 let free_chunks = NCHUNKS.saturating_sub(len.chunks());
                 let removal = node.prepare_remove(table, desc, free_chunks)?;
-                let release = self.leaves.prepare_release(table, id)?;
-                let push = self.deferred.prepare_push(DescriptorEntries(table))?;
+                let push = node.prepare_push_empty(table)?;
+                let enough = node.empty_pages() >= self.kept;
+                let release = if enough {
+                    Some(self.leaves.prepare_release(table, id)?)
+                } else {
+                    None
+                };
                 slot.retire(word)?;
 
                 desc.clear(buddy);
                 node.remove(desc, free_chunks, removal);
                 self.totals.sub(0, len.bytes());
-                if !claim_page(page) {
+                let release = release.filter(|_| claim_page(page));
+                let Some(release) = release else {
                     node.sub(0, 1);
                     desc.step(State::Unbuddied, State::Empty);
-                    self.deferred.push(id.raw(), desc.links(), push);
-                    return Ok(Freed::Deferred);
-                }
+                    node.push_empty(id, desc, push);
+                    return Ok(Freed::Empty(node.empty_pages()));
+                };
                 node.sub(1, 1);
                 self.totals.sub(1, 0);
                 desc.set_page(None, Nid(0));
@@ -114,44 +119,5 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
             }
             _ => Err(Error::Corrupt),
         }
-    }
-
-    /// The next page on the deferred list, if any; it stays there. Take a
-    /// reference on the page before the pool lock is dropped.
-    pub fn deferred<T: Table>(&self, table: &T) -> Option<(DescId, PageAddr)> {
-        let id = DescId::from_raw(self.deferred.first()?)?;
-        let page = table.descriptor(id).ok()?.page()?;
-        Some((id, page))
-    }
-
-    /// Releases a page of the deferred list. Only one caller at a time does so (the
-    /// one that has the drain lock), and only once no mover can find the page: its
-    /// page lock is held, or mm no longer has it.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Stale`] when the page was released meanwhile, or the descriptor
-    /// has become another page's; [`Error::Corrupt`]. Nothing has changed then.
-    pub fn release<T: Table>(
-        &mut self,
-        table: &T,
-        id: DescId,
-        page: PageAddr,
-    ) -> Result<Released, Error> {
-        // The leaf itself may be gone with the page.
-        let desc = table.descriptor(id).map_err(|_| Error::Stale)?;
-        if !desc.is(State::Empty) || desc.page() != Some(page) {
-            return Err(Error::Stale);
-        }
-        let removal = desc.links().prepare_remove(DescriptorEntries(table))?;
-        let release = self.leaves.prepare_release(table, id)?;
-        let node = node_mut(&mut self.nodes, desc.nid()).map_err(|_| Error::Corrupt)?;
-
-        self.deferred.remove(desc.links(), removal);
-        node.sub(1, 0);
-        self.totals.sub(1, 0);
-        desc.set_page(None, Nid(0));
-        let leaf = self.leaves.release(id, desc, State::Empty, release);
-        Ok(Released { page, leaf })
     }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The doubly linked list of the core: unbuddied pages, deferred pages and
+//! The doubly linked list of the core: unbuddied pages, empty pages and
 //! leaves with a free descriptor are all on lists of this kind.
 //!
 //! The links are in the entries, which are named by numbers below 2^31 and found

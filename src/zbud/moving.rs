@@ -26,9 +26,8 @@ pub type Extents = [Option<Extent>; 2];
 pub struct Finish {
     /// The node the zpages were on.
     pub from: Nid,
-    /// All zpages were freed during the copy, and the new page is on the
-    /// deferred list: let the worker run. The mover does not release it itself,
-    /// because then the pool, and the mover's code with it, could be gone
+    /// No zpage is in the new page: let the worker run. The mover does not release it
+    /// itself, because then the pool, and the mover's code with it, could be gone
     /// before the mover is done.
     pub emptied: bool,
 }
@@ -52,17 +51,17 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
     ///
     /// # Errors
     ///
-    /// [`Error::Stale`] when `id` does not describe `page` (any more), or no zpage
-    /// is left in it.
+    /// [`Error::Stale`] when `id` does not describe `page` (any more), or the page is
+    /// being released.
     pub fn can_move<T: Table>(&self, table: &T, id: DescId, page: PageAddr) -> Result<bool, Error> {
         let desc = table.descriptor(id).map_err(|_| Error::Stale)?;
-        if desc.page() != Some(page) || desc.is(State::Empty) {
+        if desc.page() != Some(page) || desc.is(State::Leaving) {
             return Err(Error::Stale);
         }
         Ok(desc.pins(table) == 0)
     }
 
-    /// The next page on node `nid` that has zpages or is being moved, in the leaf of
+    /// The next page on node `nid` that can move or is being moved, in the leaf of
     /// the cursor and from there on; the cursor moves past it. Without its address
     /// if it is being moved: the mover has the page. Take a reference on the page
     /// before the pool lock is dropped.
@@ -77,9 +76,11 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
                 continue;
             }
             match desc.state() {
-                Some(State::Unbuddied | State::Buddied) => return Some((id, desc.page())),
+                Some(State::Unbuddied | State::Buddied | State::Empty) => {
+                    return Some((id, desc.page()))
+                }
                 Some(State::Moving) => return Some((id, None)),
-                Some(State::Free | State::Reserved | State::Empty) | None => {}
+                Some(State::Free | State::Reserved | State::Leaving) | None => {}
             }
         }
         None
@@ -92,7 +93,7 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
     /// # Errors
     ///
     /// [`Error::Pinned`] when a zpage is mapped; [`Error::Stale`] when `id` does
-    /// not describe `src`, or no zpage is left in it; [`Error::BadNode`];
+    /// not describe `src`, or it is being released; [`Error::BadNode`];
     /// [`Error::Corrupt`]. Nothing has changed then.
     pub fn begin_move<T: Table>(
         &mut self,
@@ -107,17 +108,17 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
             return Err(Error::Stale);
         }
         let state = match desc.state() {
-            Some(state @ (State::Unbuddied | State::Buddied)) => state,
+            Some(state @ (State::Unbuddied | State::Buddied | State::Empty)) => state,
             _ => return Err(Error::Stale),
         };
         let first = slot_of(table, desc, Buddy::First)?;
         let last = slot_of(table, desc, Buddy::Last)?;
         let node = node_mut(&mut self.nodes, desc.nid()).map_err(|_| Error::Corrupt)?;
         let free_chunks = desc.free_chunks();
-        let removal = if state == State::Unbuddied {
-            Some(node.prepare_remove(table, desc, free_chunks)?)
-        } else {
-            None
+        let removal = match state {
+            State::Unbuddied => Some(node.prepare_remove(table, desc, free_chunks)?),
+            State::Empty => Some(desc.links().prepare_remove(DescriptorEntries(table))?),
+            _ => None,
         };
         if first.is_some_and(|slot| !slot.freeze()) {
             return Err(Error::Pinned);
@@ -127,8 +128,10 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
             return Err(Error::Pinned);
         }
 
-        if let Some(removal) = removal {
-            node.remove(desc, free_chunks, removal);
+        match removal {
+            Some(removal) if state == State::Empty => node.remove_empty(desc, removal),
+            Some(removal) => node.remove(desc, free_chunks, removal),
+            None => {}
         }
         desc.step(state, State::Moving);
         Ok(desc.extents())
@@ -161,7 +164,7 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
         self.check_node(from).map_err(|_| Error::Corrupt)?;
         let free_chunks = desc.free_chunks();
         let list = match zpages {
-            0 => Some(self.deferred.prepare_push(DescriptorEntries(table))?),
+            0 => Some(node_mut(&mut self.nodes, dst_nid)?.prepare_push_empty(table)?),
             1 => Some(node_mut(&mut self.nodes, dst_nid)?.prepare_push(table, free_chunks)?),
             _ => None,
         };
@@ -173,7 +176,7 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
         match (zpages, list) {
             (0, Some(push)) => {
                 desc.step(State::Moving, State::Empty);
-                self.deferred.push(id.raw(), desc.links(), push);
+                node.push_empty(id, desc, push);
             }
             (1, Some(push)) => {
                 desc.step(State::Moving, State::Unbuddied);

@@ -15,9 +15,14 @@ pub struct NodeBooks {
     occupied: u64,
     /// Lists of the pages with one zpage and n free chunks.
     unbuddied: [List; NCHUNKS],
+    /// The pages without zpages.
+    empty: List,
     pages: u64,
     zpages: u64,
     unbuddied_pages: u64,
+    empty_pages: u64,
+    /// The fewest empty pages there were since [`NodeBooks::take_idle`].
+    idle: u64,
     /// The node on which zpages of this one are put, see `Books::allow`.
     home: Nid,
 }
@@ -36,14 +41,17 @@ impl NodeBooks {
         Self {
             occupied: 0,
             unbuddied: [List::EMPTY; NCHUNKS],
+            empty: List::EMPTY,
             pages: 0,
             zpages: 0,
             unbuddied_pages: 0,
+            empty_pages: 0,
+            idle: 0,
             home: Nid(0),
         }
     }
 
-    /// Pool pages on this node, including those that wait to be released.
+    /// Pool pages on this node, including those without zpages.
     pub fn pages(&self) -> u64 {
         self.pages
     }
@@ -56,6 +64,12 @@ impl NodeBooks {
     /// Pages with one zpage on this node, without those being moved.
     pub fn unbuddied_pages(&self) -> u64 {
         self.unbuddied_pages
+    }
+
+    /// Pages without zpages on this node that wait for one, without those being moved.
+    #[inline]
+    pub fn empty_pages(&self) -> u64 {
+        self.empty_pages
     }
 
     #[inline]
@@ -142,6 +156,47 @@ impl NodeBooks {
             }
             self.unbuddied_pages = self.unbuddied_pages.wrapping_sub(1);
         }
+    }
+
+    /// The first page without zpages.
+    #[inline]
+    pub(super) fn first_empty(&self) -> Option<DescId> {
+        DescId::from_raw(self.empty.first()?)
+    }
+
+    /// As [`NodeBooks::prepare_push`], for the empty pages.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Corrupt`] when it cannot be found.
+    #[inline]
+    pub(super) fn prepare_push_empty<'t, T: Table>(&self, table: &'t T) -> Result<Push<'t>, Error> {
+        self.empty.prepare_push(DescriptorEntries(table))
+    }
+
+    /// Puts a page among the empty ones.
+    #[inline]
+    pub(super) fn push_empty(&mut self, id: DescId, desc: &Descriptor, push: Push<'_>) {
+        self.empty.push(id.raw(), desc.links(), push);
+        self.empty_pages = self.empty_pages.wrapping_add(1);
+    }
+
+    /// Takes a page from the empty ones.
+    #[inline]
+    pub(super) fn remove_empty(&mut self, desc: &Descriptor, removal: Removal<'_>) {
+        self.empty.remove(desc.links(), removal);
+        self.empty_pages = self.empty_pages.wrapping_sub(1);
+        self.idle = self.idle.min(self.empty_pages);
+    }
+
+    /// How many of the empty pages have not been needed since this was last asked.
+    pub(super) fn take_idle(&mut self) -> u64 {
+        core::mem::replace(&mut self.idle, self.empty_pages)
+    }
+
+    /// The list of empty pages, and whether the counts that go with it may be right.
+    pub(super) fn empty(&self) -> (&List, bool) {
+        (&self.empty, self.idle <= self.empty_pages)
     }
 
     #[inline]

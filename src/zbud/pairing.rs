@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! How zpages come into the pool: beside another one, or in a new page, for which a
-//! descriptor is reserved first.
+//! How zpages come into the pool: beside another one, into an empty page, or in a new
+//! page, for which a descriptor is reserved first.
 
-use super::books::{node_mut, Books};
+use super::books::{node_mut, Books, Totals};
 use super::chunk::{Buddy, Len, NCHUNKS};
 use super::descriptor::Descriptor;
 use super::error::Error;
 use super::id::{DescId, Nid, PageAddr, SlotId, SlotIndex};
 use super::node_books::NodeBooks;
 use super::state::State;
-use super::table::Table;
+use super::table::{DescriptorEntries, Table};
 
 /// A zpage that was just stored.
 #[must_use]
@@ -97,6 +97,74 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
         node.add(0, 1);
         self.totals.add(0, len.bytes());
         Ok(Stored { owner, index, slot })
+    }
+
+    /// Puts a zpage of node `nid` into a page without zpages on the
+    /// [home](Self::home) of `nid`. `None` when there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Corrupt`] only; nothing has changed then.
+    #[inline]
+    pub fn refill<'t, T: Table>(
+        &mut self,
+        table: &'t T,
+        nid: Nid,
+        len: Len,
+    ) -> Result<Option<Stored<'t>>, Error> {
+        let home = self.home(nid);
+        match self.nodes.as_mut().get_mut(home.index()) {
+            Some(node) => Self::refill_on(node, &mut self.totals, table, len),
+            None => Ok(None),
+        }
+    }
+
+    /// The same on the first [allowed](Self::allow) node but that home that has such a
+    /// page.
+    ///
+    /// # Errors
+    ///
+    /// As [`refill`](Self::refill).
+    pub fn refill_elsewhere<'t, T: Table>(
+        &mut self,
+        table: &'t T,
+        nid: Nid,
+        len: Len,
+    ) -> Result<Option<Stored<'t>>, Error> {
+        let home = self.home(nid).index();
+        let nodes = self.nodes.as_mut().iter_mut().enumerate();
+        let found = nodes
+            .filter(|(index, node)| *index != home && *index == node.home().index())
+            .find(|(_, node)| node.first_empty().is_some());
+        match found {
+            Some((_, node)) => Self::refill_on(node, &mut self.totals, table, len),
+            None => Ok(None),
+        }
+    }
+
+    #[inline]
+    fn refill_on<'t, T: Table>(
+        node: &mut NodeBooks,
+        totals: &mut Totals,
+        table: &'t T,
+        len: Len,
+    ) -> Result<Option<Stored<'t>>, Error> {
+        let Some(id) = node.first_empty() else {
+            return Ok(None);
+        };
+        let owner = table.descriptor(id)?;
+        let index = owner.free_slot().ok_or(Error::Corrupt)?;
+        let free_chunks = NCHUNKS.saturating_sub(len.chunks());
+        let removal = owner.links().prepare_remove(DescriptorEntries(table))?;
+        let push = node.prepare_push(table, free_chunks)?;
+
+        node.remove_empty(owner, removal);
+        let slot = owner.store_at(id, Buddy::First, index, len);
+        owner.step(State::Empty, State::Unbuddied);
+        node.push(id, owner, free_chunks, push);
+        node.add(0, 1);
+        totals.add(0, len.bytes());
+        Ok(Some(Stored { owner, index, slot }))
     }
 
     /// Adds a page to the pool under a descriptor that was

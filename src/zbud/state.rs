@@ -12,12 +12,16 @@
 /// | Reserved           | Free               | `unreserve`: the page does not come                   |
 /// | Unbuddied          | Buddied            | `pair`: a second zpage joins                          |
 /// | Buddied            | Unbuddied          | `free` of one of the two                              |
-/// | Unbuddied          | Free               | `free` of the last, and the page is released          |
-/// | Unbuddied          | Empty              | `free` of the last, and the page cannot be claimed    |
+/// | Unbuddied          | Empty              | `free` of the last: the page is kept for the next     |
+/// | Unbuddied          | Free               | the same, and there are enough: the page is released  |
+/// | Empty              | Unbuddied          | `refill` with a zpage                                 |
 /// | Unbuddied, Buddied | Moving             | `begin_move`                                          |
+/// | Empty              | Moving             | `begin_move`                                          |
 /// | Moving             | Unbuddied, Buddied | `finish_move`, by the zpages that are left            |
-/// | Moving             | Empty              | `finish_move`, when all were freed meanwhile          |
-/// | Empty              | Free               | `release` of the page                                 |
+/// | Moving             | Empty              | `finish_move`, when none is left                      |
+/// | Empty              | Leaving            | `take_empty`, to be released                          |
+/// | Leaving            | Free               | `release` of the page                                 |
+/// | Leaving            | Empty              | `put_back`: mm has hold of the page                   |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
     /// Describes no page.
@@ -28,34 +32,38 @@ pub enum State {
     Buddied = 2,
     /// Being copied to another page: slots frozen, on no list.
     Moving = 3,
-    /// No zpage left; on the deferred list until the page can be released.
+    /// No zpage; on the list of its node for the next zpage that comes.
     Empty = 4,
     /// Describes no page yet; on no list.
     Reserved = 5,
+    /// No zpage, and none to come: the page is being released. On no list.
+    Leaving = 6,
 }
 
 impl State {
     /// All states.
-    pub const ALL: [State; 6] = [
+    pub const ALL: [State; 7] = [
         State::Free,
         State::Unbuddied,
         State::Buddied,
         State::Moving,
         State::Empty,
         State::Reserved,
+        State::Leaving,
     ];
 
     /// Whether a descriptor may go from this state to `next` in one step.
     #[inline]
     pub const fn may_become(self, next: State) -> bool {
-        use State::{Buddied, Empty, Free, Moving, Reserved, Unbuddied};
+        use State::{Buddied, Empty, Free, Leaving, Moving, Reserved, Unbuddied};
         match self {
             Free => matches!(next, Reserved),
             Reserved => matches!(next, Unbuddied | Free),
             Unbuddied => matches!(next, Buddied | Free | Empty | Moving),
             Buddied => matches!(next, Unbuddied | Moving),
             Moving => matches!(next, Unbuddied | Buddied | Empty),
-            Empty => matches!(next, Free),
+            Empty => matches!(next, Unbuddied | Moving | Leaving),
+            Leaving => matches!(next, Free | Empty),
         }
     }
 
@@ -68,6 +76,7 @@ impl State {
             3 => Self::Moving,
             4 => Self::Empty,
             5 => Self::Reserved,
+            6 => Self::Leaving,
             _ => return None,
         })
     }

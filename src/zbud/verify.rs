@@ -78,6 +78,7 @@ struct Count {
     bytes: u64,
     unbuddied: u64,
     empty: u64,
+    leaving: u64,
     live_slots: u64,
     open_leaves: u64,
 }
@@ -109,6 +110,8 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
                 && count.pages == sum(NodeBooks::pages)
                 && count.zpages == sum(NodeBooks::zpages)
                 && count.unbuddied == sum(NodeBooks::unbuddied_pages)
+                && count.empty == sum(NodeBooks::empty_pages)
+                && count.leaving == self.leaving
                 && count.bytes == self.stored_bytes()
                 && count.live_slots == count.zpages,
             pool(Invariant::Counter),
@@ -116,8 +119,6 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
         for (nid, node) in self.nodes().iter().enumerate() {
             self.verify_node(table, nid, node)?;
         }
-        let deferred = verify_list(table, &self.deferred, |desc| desc.is(State::Empty))?;
-        check(deferred == count.empty, pool(Invariant::List))?;
         let open = self.leaves.verify(table);
         check(open == Ok(count.open_leaves), pool(Invariant::Leaf))
     }
@@ -203,7 +204,7 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
             State::Unbuddied => zpages == 1,
             State::Buddied => zpages == 2,
             State::Moving => true,
-            State::Empty | State::Free | State::Reserved => zpages == 0,
+            State::Empty | State::Leaving | State::Free | State::Reserved => zpages == 0,
         };
         check(expected, at(Invariant::Zpages, id))?;
         count.pages = count.pages.wrapping_add(1);
@@ -212,6 +213,9 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
             .unbuddied
             .wrapping_add(u64::from(state == State::Unbuddied));
         count.empty = count.empty.wrapping_add(u64::from(state == State::Empty));
+        count.leaving = count
+            .leaving
+            .wrapping_add(u64::from(state == State::Leaving));
         Ok(())
     }
 
@@ -231,7 +235,15 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
             })?;
             listed = listed.wrapping_add(length);
         }
-        check(listed == node.unbuddied_pages(), pool(Invariant::Counter))
+        check(listed == node.unbuddied_pages(), pool(Invariant::Counter))?;
+        let (list, counts) = node.empty();
+        let empty = verify_list(table, list, |desc| {
+            desc.is(State::Empty) && desc.nid().index() == nid
+        })?;
+        check(
+            counts && empty == node.empty_pages(),
+            pool(Invariant::Counter),
+        )
     }
 }
 

@@ -69,11 +69,20 @@ pub enum Action {
     Unhold {
         k: usize,
     },
-    /// The worker, first part: looks for a page whose lock it will take.
-    Look,
-    /// The worker, second part.
+    /// The worker, first part: takes up to `at_most` pages without zpages.
+    Take {
+        nid: u16,
+        at_most: usize,
+    },
+    /// The worker, second part: releases the k-th of these, or puts it `back`, as it does
+    /// if somebody has the page.
     Work {
         k: usize,
+        back: bool,
+    },
+    /// Keeps that many pages without zpages on each node from now on.
+    Keep {
+        pages: usize,
     },
     /// Adds a leaf that nobody waits for.
     Grow,
@@ -121,7 +130,7 @@ pub struct World {
     reference: Reference,
     moves: Vec<Open>,
     held: Vec<PageAddr>,
-    looked: Vec<(DescId, PageAddr)>,
+    taken: Vec<(DescId, PageAddr)>,
     reserved: Vec<DescId>,
     /// Leaves added though none was needed.
     spare: usize,
@@ -152,7 +161,7 @@ impl World {
             reference: Reference::default(),
             moves: Vec::new(),
             held: Vec::new(),
-            looked: Vec::new(),
+            taken: Vec::new(),
             reserved: Vec::new(),
             spare: 0,
             seed: 0,
@@ -264,13 +273,12 @@ impl World {
                     self.pool.pages.unlock(addr)?;
                 }
             }
-            Action::Look => {
-                if let Some((id, addr)) = self.pool.books.deferred(&self.pool.table) {
-                    self.pool.pages.get(addr)?;
-                    self.looked.push((id, addr));
-                }
+            Action::Take { nid, at_most } => self.take(Nid(nid), at_most)?,
+            Action::Work { k, back } => self.work(k, back)?,
+            Action::Keep { pages } => {
+                self.reference.kept = pages;
+                self.pool.books.keep(pages as u64);
             }
-            Action::Work { k } => self.work(k)?,
             Action::Grow => {
                 if self.pool.table.present().count() < 32 {
                     self.spare += 1;
@@ -350,22 +358,40 @@ impl World {
 
     fn store(&mut self, len: usize, nid: Nid, full: bool) -> Result<(), Trouble> {
         let len = Len::new(len)?;
-        let home = self.reference.home(nid);
-        let mut fit = self.reference.best_fit([home].into_iter(), len.chunks());
-        if fit.is_empty() && full {
-            let elsewhere = self.reference.elsewhere(home, NODES);
-            fit = self.reference.best_fit(elsewhere, len.chunks());
-            if !fit.is_empty() {
-                self.reached.insert("a zpage went elsewhere");
-            }
-        }
+        let reference = &self.reference;
+        let home = reference.home(nid);
+        let elsewhere = || reference.elsewhere(home, NODES).filter(|_| full);
+        let first_empty = || {
+            let empty = elsewhere().map(|nid| reference.empty_on(nid));
+            let mut empty = empty.filter(|pages| !pages.is_empty());
+            empty.next().unwrap_or_default()
+        };
+        // The ways to store it, in order, and the pages to which each leads.
+        let ways = [
+            (true, reference.best_fit([home].into_iter(), len.chunks())),
+            (false, reference.empty_on(home)),
+            (true, reference.best_fit(elsewhere(), len.chunks())),
+            (false, first_empty()),
+        ];
+        let mut ways = ways.into_iter().enumerate();
+        let way = ways.find(|(_, (_, pages))| !pages.is_empty());
         let put = self.pool.store_while(full, nid, len)?;
-        ensure!(
-            put.joined != fit.is_empty() && (!put.joined || fit.contains(&put.addr)),
-            "{len:?} went to {:?}, best are {fit:?}",
-            put.addr
-        );
-        self.put(&put, len.bytes(), home)
+        let right = match &way {
+            None => !put.joined && !put.refilled,
+            Some((_, (joins, pages))) => {
+                put.joined == *joins && put.refilled != *joins && pages.contains(&put.addr)
+            }
+        };
+        ensure!(right, "{len:?} went to {:?}, not {way:?}", put.addr);
+        match way {
+            Some((1, _)) => self.reached.insert("an empty page was filled again"),
+            Some((2, _)) => self.reached.insert("a zpage went elsewhere"),
+            Some((3, _)) => self.reached.insert("an empty page elsewhere was filled"),
+            _ => false,
+        };
+        let nid = some(self.pool.pages.nid(put.addr), "node")?;
+        ensure!(way.is_some() || nid == home, "a new page on {nid:?}");
+        self.put(&put, len.bytes(), nid)
     }
 
     /// Fills a zpage that was stored, and notes it.
@@ -387,7 +413,7 @@ impl World {
                 Freed::Kept => "Kept",
                 Freed::Moving => "Moving",
                 Freed::Released(_) => "Released",
-                Freed::Deferred => "Deferred",
+                Freed::Empty(_) => "Empty",
             });
             return self.reference.free(key, locked, freed);
         }
@@ -443,8 +469,9 @@ impl World {
         let page = self.reference.page(src)?.clone();
         let pinned = self.reference.pinned(&page);
         let can = self.pool.books.can_move(&self.pool.table, page.id, src);
-        let movable = !pinned && !page.empty();
-        let expected = if page.empty() {
+        let leaving = page.state() == State::Leaving;
+        let movable = !pinned && !leaving;
+        let expected = if leaving {
             Err(Error::Stale)
         } else {
             Ok(movable)
@@ -458,6 +485,9 @@ impl World {
                     movable && Reference::same(extents, &expected),
                     "{src:?}: would copy {extents:?}, not {expected:?}, pinned: {pinned}"
                 );
+                if page.state() == State::Empty {
+                    self.reached.insert("an empty page moved");
+                }
                 self.reference.page(src)?.moving = true;
                 let id = page.id;
                 self.moves.push(Open { id, src, dst, nid });
@@ -474,7 +504,7 @@ impl World {
                 self.reached.insert(if pinned {
                     "a move found a mapped zpage"
                 } else {
-                    "a move found a page without zpages"
+                    "a move found a page that was leaving"
                 });
             }
         }
@@ -518,29 +548,45 @@ impl World {
         Ok(right.emptied)
     }
 
-    fn work(&mut self, k: usize) -> Result<(), Trouble> {
-        let Some(k) = k.checked_rem(self.looked.len()) else {
+    fn take(&mut self, nid: Nid, at_most: usize) -> Result<(), Trouble> {
+        let empty = self.reference.empty_on(nid).len();
+        let Some(run) = self.pool.take_empty(nid, at_most)? else {
+            ensure!(
+                empty == 0 || at_most == 0,
+                "{empty} empty pages, none taken"
+            );
             return Ok(());
         };
-        let (id, addr) = *some(self.looked.get(k), "page to work on")?;
-        if !self.pool.pages.try_lock(addr, Holder::Pool) {
-            return Ok(()); // It would wait.
+        ensure!(
+            (1..=at_most.min(empty)).contains(&run.len()) && run.ids().count() == run.len(),
+            "{run:?} taken, {at_most} of {empty} wanted"
+        );
+        if run.len() > 1 {
+            self.reached.insert("a run was taken");
         }
-        self.looked.swap_remove(k);
-        let page = self.reference.pages.get(&addr.address());
-        let waits = page.is_some_and(|page| page.empty() && page.id == id);
-        match self.pool.release(id, addr)? {
-            Ok(released) => {
-                ensure!(waits && released.page == addr, "{addr:?} did not wait");
-                self.reference.pages.remove(&addr.address());
-                self.pool.gone(released)?;
-                self.reached.insert("the worker released a page");
-            }
-            Err(error) => {
-                ensure!(!waits && error == Error::Stale, "the worker got {error:?}");
-                self.pool.pages.unlock(addr)?;
-                self.reached.insert("the worker came late");
-            }
+        for id in run.ids() {
+            let addr = some(self.pool.table.descriptor(id)?.page(), "page")?;
+            let page = self.reference.page(addr)?;
+            ensure!(page.id == id && page.nid == nid, "{page:?}, not {id:?}");
+            page.leaving = true;
+            self.pool.pages.get(addr)?;
+            self.taken.push((id, addr));
+        }
+        Ok(())
+    }
+
+    fn work(&mut self, k: usize, back: bool) -> Result<(), Trouble> {
+        let Some((id, addr)) = pick(&mut self.taken, k) else {
+            return Ok(());
+        };
+        if !back && self.pool.pages.try_lock(addr, Holder::Pool) {
+            self.pool.release(id, addr)?;
+            self.reference.pages.remove(&addr.address());
+            self.reached.insert("the worker released a page");
+        } else {
+            self.pool.put_back(id)?;
+            self.reference.page(addr)?.leaving = false;
+            self.reached.insert("the worker put a page back");
         }
         self.pool.pages.put(addr)
     }
@@ -554,6 +600,9 @@ impl World {
         let nobody = some(DescId::new(63, 0), "name")?;
         let len = Len::new(1 + k % PAGE_SIZE)?;
         let mut seen = vec![
+            (books.take_empty(table, Nid(NODES), 1).err(), Error::BadNode),
+            (books.release(table, nobody).err(), Error::Stale),
+            (books.put_back(table, nobody).err(), Error::Stale),
             (
                 books.insert(table, nobody, nowhere, Nid(NODES), len).err(),
                 Error::BadNode,
@@ -581,12 +630,10 @@ impl World {
             let bad = books.begin_move(table, page.id, addr, Nid(NODES));
             let wrong = books.begin_move(table, page.id, nowhere, Nid(0));
             let can = books.can_move(table, page.id, nowhere);
-            let wrong_release = books.release(table, page.id, nowhere);
             seen.extend([
                 (bad.err(), Error::BadNode),
                 (wrong.err(), Error::Stale),
                 (can.err(), Error::Stale),
-                (wrong_release.err(), Error::Stale),
             ]);
             if page.moving {
                 let again = books.begin_move(table, page.id, addr, Nid(0));
@@ -597,9 +644,9 @@ impl World {
                 let finish = books.finish_move(table, page.id, nowhere, Nid(0));
                 seen.push((finish.err(), Error::Stale));
             }
-            if !page.empty() {
-                let release = books.release(table, page.id, addr);
-                seen.push((release.err(), Error::Stale));
+            if page.state() != State::Leaving {
+                seen.push((books.release(table, page.id).err(), Error::Stale));
+                seen.push((books.put_back(table, page.id).err(), Error::Stale));
             }
         }
         if let Some(key) = self.key(k) {
@@ -657,12 +704,16 @@ impl World {
         while let Some(addr) = self.held.pop() {
             self.pool.pages.unlock(addr)?;
         }
-        loop {
-            self.apply(&Action::Look)?;
-            if self.looked.is_empty() {
-                break;
+        while !self.taken.is_empty() {
+            self.work(0, false)?;
+        }
+        for nid in (0..NODES).map(Nid) {
+            while !self.reference.empty_on(nid).is_empty() {
+                self.take(nid, usize::MAX)?;
             }
-            self.work(0)?;
+        }
+        while !self.taken.is_empty() {
+            self.work(0, false)?;
         }
         self.reference.compare(&self.pool)?;
         let (books, pages) = (&self.pool.books, &self.pool.pages);

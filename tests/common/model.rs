@@ -16,7 +16,7 @@ use loom::sync::{Arc, Mutex, MutexGuard};
 use loom::thread::JoinHandle;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use zbud_movable_core::zbud::{
-    Books, DescId, Descriptor, Error, Freed, Len, Nid, NodeBooks, PageAddr, Released, SlotId,
+    Books, DescId, Descriptor, Error, Freed, Len, Nid, NodeBooks, PageAddr, Released, Run, SlotId,
     Table, PAGE_SIZE,
 };
 
@@ -134,11 +134,11 @@ pub struct World {
 pub enum Moved {
     /// To the new page.
     Yes,
-    /// There was nothing left to move; the new page is the worker's.
+    /// To the new page, which has no zpage.
     Emptied,
     /// A zpage was mapped.
     Pinned,
-    /// The page had moved or gone before, or has no zpage left.
+    /// The page had moved or gone before, or is being released.
     Stale,
 }
 
@@ -242,6 +242,23 @@ impl World {
         Ok(slot)
     }
 
+    /// Puts a new zpage into a page without zpages, if there is one.
+    pub fn refill(&self, value: u32) -> Result<Option<SlotId>, Trouble> {
+        let slot = {
+            let mut books = lock(&self.books);
+            let (table, len) = (&self.table, half_page()?);
+            let stored = match books.refill(table, Nid(0), len)? {
+                None => books.refill_elsewhere(table, Nid(0), len)?,
+                stored => stored,
+            };
+            stored.map(|stored| stored.slot)
+        };
+        if let Some(slot) = slot {
+            self.write(slot, value)?;
+        }
+        Ok(slot)
+    }
+
     /// Maps, does something with the bytes, unmaps.
     fn with<R>(&self, slot: SlotId, act: impl FnOnce(&Bytes) -> R) -> Result<R, Trouble> {
         let owner = self.owner(slot)?;
@@ -326,35 +343,34 @@ impl World {
         Ok(freed)
     }
 
-    /// The worker: looks for the next page that waits, if any, and releases it once it
-    /// has the page lock. Returns whether it released one.
-    pub fn work(&self) -> Result<bool, Trouble> {
-        let next = lock(&self.books).deferred(&self.table);
-        match next {
-            None => Ok(false),
-            Some((id, addr)) => self.release(id, addr),
-        }
-    }
-
-    /// The second part of the worker.
-    pub fn release(&self, id: DescId, addr: PageAddr) -> Result<bool, Trouble> {
-        let _lock = self.page_of(addr.address())?.lock.lock();
-        let released = lock(&self.books).release(&self.table, id, addr);
-        match released {
-            Ok(released) => {
-                ensure!(released.page == addr, "released another page");
-                self.gone(released)?;
-                Ok(true)
+    /// The worker: takes the pages of some node that have no zpage, if there are any, and
+    /// releases them once it has their page locks. Returns how many.
+    pub fn work(&self) -> Result<usize, Trouble> {
+        let taken = || -> Result<Option<Run>, Trouble> {
+            let mut books = lock(&self.books);
+            match books.take_empty(&self.table, Nid(0), usize::MAX)? {
+                None => Ok(books.take_empty(&self.table, Nid(1), usize::MAX)?),
+                run => Ok(run),
             }
-            Err(Error::Stale) => Ok(false),
-            Err(error) => Err(error.into()),
+        };
+        let Some(run) = taken()? else {
+            return Ok(0);
+        };
+        for id in run.ids() {
+            // Nobody else changes it now.
+            let addr = some(self.table.descriptor(id)?.page(), "page")?;
+            let page = self.page_of(addr.address())?;
+            let _lock = page.lock.lock();
+            page.release();
+            let _ = lock(&self.books).release(&self.table, id)?;
         }
+        Ok(run.len())
     }
 
     /// The end of a run: the worker finishes, all is consistent, and this many
     /// pages are the pool's, as it counts them and as the pages do.
     pub fn settle(&self, pages: usize) -> Result<(), Trouble> {
-        while self.work()? {}
+        while self.work()? != 0 {}
         let books = lock(&self.books);
         books.verify(&self.table)?;
         let counted = books.pages();

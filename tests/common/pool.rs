@@ -9,7 +9,7 @@ use crate::ensure;
 use std::collections::{BTreeSet, HashSet};
 use zbud_movable_core::zbud::{
     Books, Buddy, Cursor, DescId, Descriptor, Error, Extents, Finish, Freed, Len, MappedZpage, Nid,
-    NodeBooks, PageAddr, Released, SlotId, SlotIndex, State, Stored, Table,
+    NodeBooks, PageAddr, Released, Run, SlotId, SlotIndex, State, Stored, Table,
 };
 
 /// A zpage that was just stored.
@@ -20,7 +20,12 @@ pub struct Put {
     pub addr: PageAddr,
     /// Whether it was put beside another.
     pub joined: bool,
+    /// Whether it was put into a page without zpages.
+    pub refilled: bool,
 }
+
+/// The page and the slot of a zpage that was stored into a page that was there.
+type Found = (SlotId, Option<PageAddr>);
 
 /// All that the descriptors and counters say, for "nothing has changed".
 pub type Picture = (
@@ -33,9 +38,16 @@ pub type Picture = (
         [Option<SlotId>; 2],
         u64,
     )>,
-    Vec<(u64, u64, u64)>,
-    (u64, u64),
+    Vec<(u64, u64, u64, u64)>,
+    (u64, u64, u64),
 );
+
+/// A way to store a zpage in a page that is there.
+type Step = fn(&mut Books<Vec<NodeBooks>>, &Leaves, Nid, Len) -> Result<Option<Found>, Error>;
+
+fn found(stored: Option<Stored<'_>>) -> Option<Found> {
+    stored.map(|it| (it.slot, it.owner.page()))
+}
 
 /// The pool.
 pub struct Pool {
@@ -125,23 +137,32 @@ impl Pool {
 
     /// The same; `full`: the node has no page to spare.
     pub fn store_while(&mut self, full: bool, nid: Nid, len: Len) -> Result<Put, Trouble> {
-        let found = |stored: Option<Stored<'_>>| stored.map(|it| (it.slot, it.owner.page()));
         let hidden = self.hidden;
-        let mut paired = self.attempt("pair", |books, table| {
-            Ok(found(books.pair(table, nid, len)?))
-        })??;
-        if paired.is_none() && full {
-            self.hidden = hidden;
-            paired = self.attempt("pair_elsewhere", |books, table| {
+        let steps: [(&'static str, Step); 4] = [
+            ("pair", |books, table, nid, len| {
+                Ok(found(books.pair(table, nid, len)?))
+            }),
+            ("refill", |books, table, nid, len| {
+                Ok(found(books.refill(table, nid, len)?))
+            }),
+            ("pair_elsewhere", |books, table, nid, len| {
                 Ok(found(books.pair_elsewhere(table, nid, len)?))
-            })??;
-        }
-        if let Some((slot, addr)) = paired {
-            return Ok(Put {
-                slot,
-                addr: some(addr, "page")?,
-                joined: true,
-            });
+            }),
+            ("refill_elsewhere", |books, table, nid, len| {
+                Ok(found(books.refill_elsewhere(table, nid, len)?))
+            }),
+        ];
+        for (name, step) in steps.into_iter().take(if full { 4 } else { 2 }) {
+            self.hidden = hidden;
+            let stored = self.attempt(name, |books, table| step(books, table, nid, len))??;
+            if let Some((slot, addr)) = stored {
+                return Ok(Put {
+                    slot,
+                    addr: some(addr, "page")?,
+                    joined: name.starts_with("pair"),
+                    refilled: name.starts_with("refill"),
+                });
+            }
         }
         let id = self.reserve()?;
         self.fill(id, self.books.home(nid), len)
@@ -172,6 +193,7 @@ impl Pool {
             slot,
             addr,
             joined: false,
+            refilled: false,
         })
     }
 
@@ -234,14 +256,38 @@ impl Pool {
         Ok(freed)
     }
 
-    /// Releases a page of the deferred list, whose lock the caller has. An error of
-    /// the core is for the caller to judge.
-    pub fn release(
-        &mut self,
-        id: DescId,
-        addr: PageAddr,
-    ) -> Result<Result<Released, Error>, Trouble> {
-        self.attempt("release", |books, table| books.release(table, id, addr))
+    /// Takes empty pages, to release them.
+    pub fn take_empty(&mut self, nid: Nid, at_most: usize) -> Result<Option<Run>, Trouble> {
+        Ok(self.attempt("take_empty", |books, table| {
+            books.take_empty(table, nid, at_most)
+        })??)
+    }
+
+    /// Releases one of them, whose lock the caller has; drops the lock.
+    pub fn release(&mut self, id: DescId, page: PageAddr) -> Result<(), Trouble> {
+        let leaf = self.attempt("release", |books, table| books.release(table, id))??;
+        self.gone(Released { page, leaf })
+    }
+
+    /// Puts one of them back.
+    pub fn put_back(&mut self, id: DescId) -> Result<(), Trouble> {
+        Ok(self.attempt("put_back", |books, table| books.put_back(table, id))??)
+    }
+
+    /// Takes all empty pages and releases them; nobody has their locks. Returns how many.
+    pub fn release_all(&mut self) -> Result<usize, Trouble> {
+        let mut released = 0;
+        for nid in (0..).map(Nid).take(self.books.nodes().len()) {
+            while let Some(run) = self.take_empty(nid, usize::MAX)? {
+                for id in run.ids() {
+                    let addr = some(self.table.descriptor(id)?.page(), "page")?;
+                    ensure!(self.pages.try_lock(addr, Holder::Pool), "{addr:?} locked");
+                    self.release(id, addr)?;
+                    released += 1;
+                }
+            }
+        }
+        Ok(released)
     }
 
     /// Lets a released page go, whose lock is held, and drops the lock.
@@ -344,8 +390,16 @@ impl Pool {
             })
             .collect();
         let nodes = self.books.nodes().iter();
-        let nodes = nodes.map(|node| (node.pages(), node.zpages(), node.unbuddied_pages()));
-        let sums = (self.books.pages(), self.books.stored_bytes());
+        let nodes = nodes.map(|node| {
+            (
+                node.pages(),
+                node.zpages(),
+                node.unbuddied_pages(),
+                node.empty_pages(),
+            )
+        });
+        let books = &self.books;
+        let sums = (books.pages(), books.empty_pages(), books.stored_bytes());
         (descriptors, nodes.collect(), sums)
     }
 

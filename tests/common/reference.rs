@@ -41,7 +41,7 @@ impl Zpage {
 }
 
 /// A page of the pool.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Page {
     /// Its descriptor.
     pub id: DescId,
@@ -53,6 +53,8 @@ pub struct Page {
     pub last: Option<u32>,
     /// Whether a move of it has begun.
     pub moving: bool,
+    /// Whether it is being released.
+    pub leaving: bool,
 }
 
 impl Page {
@@ -68,14 +70,11 @@ impl Page {
         }
     }
 
-    /// Whether it waits for its page lock to be released.
-    pub fn empty(&self) -> bool {
-        !self.moving && self.zpages().count() == 0
-    }
-
-    fn state(&self) -> State {
+    /// The state of its descriptor.
+    pub fn state(&self) -> State {
         match (self.moving, self.zpages().count()) {
             (true, _) => State::Moving,
+            (false, 0) if self.leaving => State::Leaving,
             (false, 0) => State::Empty,
             (false, 1) => State::Unbuddied,
             (false, _) => State::Buddied,
@@ -92,6 +91,8 @@ pub struct Reference {
     pub pages: BTreeMap<usize, Page>,
     /// Where zpages of each node are put; there, if nobody said so.
     pub homes: BTreeMap<u16, Nid>,
+    /// Empty pages that are kept on each node.
+    pub kept: usize,
     keys: u32,
 }
 
@@ -107,7 +108,7 @@ impl Reference {
 
     /// The pages on a node that could be moved, but for pins.
     pub fn movable_on(&self, nid: Nid) -> BTreeSet<usize> {
-        let movable = |page: &Page| matches!(page.state(), State::Unbuddied | State::Buddied);
+        let movable = |page: &Page| !matches!(page.state(), State::Moving | State::Leaving);
         self.pages
             .iter()
             .filter(|(_, page)| page.nid == nid && movable(page))
@@ -159,6 +160,15 @@ impl Reference {
         nodes.find_map(best_on).unwrap_or_default()
     }
 
+    /// The pages without zpages on a node that wait for one.
+    pub fn empty_on(&self, nid: Nid) -> Vec<PageAddr> {
+        let pages = self.pages.iter();
+        pages
+            .filter(|(_, page)| page.nid == nid && page.state() == State::Empty)
+            .filter_map(|(&address, _)| PageAddr::new(address))
+            .collect()
+    }
+
     /// Notes a zpage that was stored.
     pub fn put(&mut self, put: &Put, id: DescId, nid: Nid, bytes: Vec<u8>) -> Result<u32, Trouble> {
         let key = self.keys;
@@ -172,6 +182,15 @@ impl Reference {
             };
             *page.buddy(buddy) = Some(key);
             buddy
+        } else if put.refilled {
+            let page = self.page(put.addr)?;
+            ensure!(
+                page.state() == State::Empty && page.nid == nid && page.id == id,
+                "{:?} was not empty",
+                put.addr
+            );
+            page.first = Some(key);
+            Buddy::First
         } else {
             let page = Page {
                 id,
@@ -179,6 +198,7 @@ impl Reference {
                 first: Some(key),
                 last: None,
                 moving: false,
+                leaving: false,
             };
             let before = self.pages.insert(put.addr.address(), page);
             ensure!(before.is_none(), "{:?} is in the pool twice", put.addr);
@@ -199,14 +219,18 @@ impl Reference {
     /// `locked`: somebody has the page lock.
     pub fn free(&mut self, key: u32, locked: bool, freed: Freed) -> Result<(), Trouble> {
         let zpage = some(self.zpages.remove(&key), "such zpage")?;
+        let nid = self.page(zpage.addr)?.nid;
+        let (before, kept) = (self.empty_on(nid).len(), self.kept);
         let page = self.page(zpage.addr)?;
         *page.buddy(zpage.buddy) = None;
         let right = match (page.state(), freed) {
             (State::Moving, Freed::Moving) | (State::Unbuddied, Freed::Kept) => true,
-            (State::Empty, Freed::Deferred) => locked,
+            (State::Empty, Freed::Empty(empty)) => {
+                (locked || before < kept) && empty == before as u64 + 1
+            }
             (State::Empty, Freed::Released(released)) => {
                 self.pages.remove(&zpage.addr.address());
-                !locked && released.page == zpage.addr
+                !locked && before >= kept && released.page == zpage.addr
             }
             _ => false,
         };
@@ -298,18 +322,26 @@ impl Reference {
         let books = &pool.books;
         for (nid, node) in (0..).zip(books.nodes()) {
             let on_node = || self.pages.values().filter(|page| page.nid == Nid(nid));
-            let seen = (node.pages(), node.zpages(), node.unbuddied_pages());
+            let seen = (
+                node.pages(),
+                node.zpages(),
+                node.unbuddied_pages(),
+                node.empty_pages(),
+            );
             let lone = on_node().filter(|page| page.state() == State::Unbuddied);
             let expected = (
                 on_node().count() as u64,
                 on_node().map(|page| page.zpages().count() as u64).sum(),
                 lone.count() as u64,
+                self.empty_on(Nid(nid)).len() as u64,
             );
             ensure!(seen == expected, "node {nid}: {seen:?}, not {expected:?}");
         }
         let bytes: usize = self.zpages.values().map(|zpage| zpage.bytes.len()).sum();
-        let seen = (books.pages(), books.stored_bytes());
-        let expected = (self.pages.len() as u64, bytes as u64);
+        let empty = self.pages.values();
+        let empty = empty.filter(|page| matches!(page.state(), State::Empty | State::Leaving));
+        let seen = (books.pages(), books.empty_pages(), books.stored_bytes());
+        let expected = (self.pages.len() as u64, empty.count() as u64, bytes as u64);
         ensure!(seen == expected, "the pool: {seen:?}, not {expected:?}");
         let without = self.pages.values();
         let without = without.filter(|page| page.zpages().count() == 0).count();

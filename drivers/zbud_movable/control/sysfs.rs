@@ -68,6 +68,9 @@ static ZPAGES: Attr = number(c"zpages", |control, nid| {
 static UNBUDDIED_PAGES: Attr = number(c"unbuddied_pages", |control, nid| {
     node_sum(control, nid, NodeBooks::unbuddied_pages)
 });
+static EMPTY_PAGES: Attr = number(c"empty_pages", |control, nid| {
+    node_sum(control, nid, NodeBooks::empty_pages)
+});
 static STORED_BYTES: Attr = number(c"stored_bytes", |control, _| {
     control
         .pools
@@ -117,11 +120,12 @@ static ALLOC_FAILED: Attr = number(c"alloc_failed", |control, _| {
     control.counters().alloc_failed.get()
 });
 
-const ROOT: [&Attr; 10] = [
+const ROOT: [&Attr; 11] = [
     &PAGES,
     &ZPAGES,
     &STORED_BYTES,
     &UNBUDDIED_PAGES,
+    &EMPTY_PAGES,
     &MOVER,
     &MIGRATE,
     &MEMS,
@@ -129,7 +133,14 @@ const ROOT: [&Attr; 10] = [
     &MEMORY_MIGRATE,
     &VERIFY,
 ];
-const NODE: [&Attr; 5] = [&PAGES, &ZPAGES, &UNBUDDIED_PAGES, &MOVED_IN, &MOVED_OUT];
+const NODE: [&Attr; 6] = [
+    &PAGES,
+    &ZPAGES,
+    &UNBUDDIED_PAGES,
+    &EMPTY_PAGES,
+    &MOVED_IN,
+    &MOVED_OUT,
+];
 const STATS: [&Attr; 9] = [
     &ISOLATED,
     &ISOLATE_REFUSED,

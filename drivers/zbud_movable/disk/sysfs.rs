@@ -161,10 +161,13 @@ static ZPAGES: Attr = number(c"zpages", |_, state| figure(state, None, NodeBooks
 static UNBUDDIED_PAGES: Attr = number(c"unbuddied_pages", |_, state| {
     figure(state, None, NodeBooks::unbuddied_pages)
 });
+static EMPTY_PAGES: Attr = number(c"empty_pages", |_, state| {
+    figure(state, None, NodeBooks::empty_pages)
+});
 static STORED_BYTES: Attr = number(c"stored_bytes", |_, state| stored_bytes(state));
 
 /// All files of a disk.
-pub(super) const FILES: [&Attr; 19] = [
+pub(super) const FILES: [&Attr; 20] = [
     &DISKSIZE,
     &INITSTATE,
     &RESET,
@@ -183,6 +186,7 @@ pub(super) const FILES: [&Attr; 19] = [
     &PAGES,
     &ZPAGES,
     &UNBUDDIED_PAGES,
+    &EMPTY_PAGES,
     &STORED_BYTES,
 ];
 
@@ -314,9 +318,16 @@ static NODE_PAGES: NodeAttr = kobject::Attribute::new(c"pages", 0o444, NodeBooks
 static NODE_ZPAGES: NodeAttr = kobject::Attribute::new(c"zpages", 0o444, NodeBooks::zpages);
 static NODE_UNBUDDIED_PAGES: NodeAttr =
     kobject::Attribute::new(c"unbuddied_pages", 0o444, NodeBooks::unbuddied_pages);
+static NODE_EMPTY_PAGES: NodeAttr =
+    kobject::Attribute::new(c"empty_pages", 0o444, NodeBooks::empty_pages);
 
 /// All files about a node.
-pub(super) const NODE_FILES: [&NodeAttr; 3] = [&NODE_PAGES, &NODE_ZPAGES, &NODE_UNBUDDIED_PAGES];
+pub(super) const NODE_FILES: [&NodeAttr; 4] = [
+    &NODE_PAGES,
+    &NODE_ZPAGES,
+    &NODE_UNBUDDIED_PAGES,
+    &NODE_EMPTY_PAGES,
+];
 
 impl Directory for OnNode {
     type File = fn(&NodeBooks) -> u64;

@@ -71,8 +71,9 @@ int zbm_page_cache_add(struct address_space *mapping, struct page *page,
 /* page_cache.c */
 void zbm_page_cache_set_up(struct address_space *mapping,
 			   const struct address_space_operations *ops);
-/* Removes the page at @index; waits for its page lock. */
-void zbm_page_cache_remove(struct address_space *mapping, unsigned long index);
+/* Removes @pages pages from @index on; waits for their page locks. */
+void zbm_page_cache_remove(struct address_space *mapping, unsigned long index,
+			   unsigned int pages);
 /* The page at @index, locked and with a reference; NULL if there is none. */
 struct page *zbm_page_cache_lock(struct address_space *mapping, unsigned long index);
 /*
@@ -115,8 +116,15 @@ void zbm_cond_resched(void);
 /* Sleeps for one tick. */
 void zbm_short_sleep(void);
 bool zbm_fatal_signal_pending(void);
+
+/* work.c */
 struct workqueue_struct *zbm_alloc_workqueue(const char *name, unsigned int flags);
-void zbm_flush_workqueue(struct workqueue_struct *wq);
+void zbm_delayed_work_init(struct delayed_work *work, work_func_t func);
+/* In @ms milliseconds, unless it is queued already. */
+void zbm_queue_delayed_work(struct workqueue_struct *wq, struct delayed_work *work,
+			    unsigned int ms);
+/* At once, also if it is queued for later. */
+void zbm_queue_now(struct workqueue_struct *wq, struct delayed_work *work);
 
 /* module.c */
 /* The module's parameters. */

@@ -20,4 +20,5 @@ pub(crate) mod seq;
 pub(crate) mod task;
 pub(crate) mod trigger;
 pub(crate) mod work_queue;
+pub(crate) mod worker;
 pub(crate) mod zeroed;

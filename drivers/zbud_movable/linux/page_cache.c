@@ -14,11 +14,13 @@ void zbm_page_cache_set_up(struct address_space *mapping,
 	mapping_set_unevictable(mapping);
 }
 
-void zbm_page_cache_remove(struct address_space *mapping, unsigned long index)
+void zbm_page_cache_remove(struct address_space *mapping, unsigned long index,
+			   unsigned int pages)
 {
 	loff_t start = (loff_t)index << PAGE_SHIFT;
+	loff_t end = (loff_t)(index + pages) << PAGE_SHIFT;
 
-	truncate_inode_pages_range(mapping, start, start + PAGE_SIZE - 1);
+	truncate_inode_pages_range(mapping, start, end - 1);
 }
 
 struct page *zbm_page_cache_lock(struct address_space *mapping, unsigned long index)

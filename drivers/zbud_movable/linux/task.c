@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The running task and the CPU, work queues. See helpers.h. */
+/* The running task and the CPU. See helpers.h. */
 #include <linux/cpumask.h>
 #include <linux/preempt.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
 #include <linux/smp.h>
-#include <linux/workqueue.h>
 
 #include "helpers.h"
 
@@ -42,14 +41,4 @@ void zbm_short_sleep(void)
 bool zbm_fatal_signal_pending(void)
 {
 	return fatal_signal_pending(current);
-}
-
-struct workqueue_struct *zbm_alloc_workqueue(const char *name, unsigned int flags)
-{
-	return alloc_workqueue("%s", flags, 0, name);
-}
-
-void zbm_flush_workqueue(struct workqueue_struct *wq)
-{
-	flush_workqueue(wq);
 }

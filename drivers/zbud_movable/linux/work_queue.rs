@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A work queue of the module's own: freeing pages must go on under memory pressure,
-//! and the module must not go before the last work is done.
+//! A work queue of the module's own: freeing pages must go on under memory pressure.
 
 use super::bindings;
 use core::ptr::NonNull;
 use kernel::prelude::*;
 use kernel::sync::Arc;
-use kernel::workqueue::Queue;
 
 /// # Invariants
 ///
@@ -35,10 +33,9 @@ impl WorkQueue {
         Ok(Arc::new(queue, GFP_KERNEL)?)
     }
 
-    /// The kernel crate's view of it.
-    pub(crate) fn queue(&self) -> &Queue {
-        // SAFETY: Valid by the type invariant, as long as `self`.
-        unsafe { Queue::from_raw(self.0.as_ptr().cast()) }
+    /// Valid as long as `self`.
+    pub(super) fn as_ptr(&self) -> *mut bindings::workqueue_struct {
+        self.0.as_ptr()
     }
 }
 
@@ -46,17 +43,5 @@ impl Drop for WorkQueue {
     fn drop(&mut self) {
         // SAFETY: Valid and ours. Waits for all work.
         unsafe { bindings::destroy_workqueue(self.0.as_ptr()) };
-    }
-}
-
-/// Waits for all work when dropped. Work holds references on the pools that want
-/// it, and through them on the queue: without this the last of these could go, and
-/// the queue be destroyed, in work of its own.
-pub(crate) struct Flush(pub(crate) Arc<WorkQueue>);
-
-impl Drop for Flush {
-    fn drop(&mut self) {
-        // SAFETY: Valid by the type invariant.
-        unsafe { bindings::zbm_flush_workqueue(self.0 .0.as_ptr()) };
     }
 }

@@ -11,10 +11,9 @@
 
 use crate::linux::bindings;
 use crate::linux::page::{BorrowedPage, LockedPage, NewPage, PageLock, PageRef};
-use crate::pool::counters::Counters;
 use crate::pool::pool::Pool;
 use crate::pool::seam::{Claim, Mover};
-use crate::zbud::DescId;
+use crate::zbud::{DescId, Run, Stayed};
 use core::ptr::NonNull;
 use kernel::error::to_result;
 use kernel::ffi::c_int;
@@ -33,7 +32,6 @@ const _: () = assert!(core::mem::align_of::<bindings::movable_operations>() >= 4
 
 /// The right to have movable pages.
 pub(crate) struct MovableOps {
-    counters: Arc<Counters>,
     _registered: Registered,
 }
 
@@ -52,12 +50,11 @@ impl MovableOps {
     /// # Errors
     ///
     /// `EBUSY` when the page type that can be had on 7.x is zsmalloc's; `ENOMEM`.
-    pub(crate) fn new(counters: Arc<Counters>) -> Result<Arc<Self>> {
+    pub(crate) fn new() -> Result<Arc<Self>> {
         // SAFETY: The operations are a static, and no page is left that needs
         // them when they are unregistered.
         to_result(unsafe { bindings::zbm_movable_ops_register(&OPS) })?;
         let this = Self {
-            counters,
             _registered: Registered,
         };
         Ok(Arc::new(this, GFP_KERNEL)?)
@@ -99,7 +96,7 @@ unsafe fn clear_movable(page: *mut bindings::page) -> Arc<Pool> {
 }
 
 // SAFETY: An admitted page keeps the reference of the `NewPage` it was, which is
-// dropped by `withdraw`, `release` and, for the page that it moved from, `replace`.
+// dropped by `withdraw`, `evict`, `release` and, for the page that it moved from, `replace`.
 unsafe impl Mover<Pool> for MovableOps {
     fn name(&self) -> &'static str {
         "movable_ops"
@@ -142,49 +139,40 @@ unsafe impl Mover<Pool> for MovableOps {
             }
             claimed
         };
-        if !claimed {
-            self.counters.deferred_frees.inc();
-            return None;
-        }
-        Some(Claim {
-            page: NonNull::new(page.as_ptr())?,
-            refs: 1,
-        })
+        NonNull::new(page.as_ptr()).filter(|_| claimed).map(Claim)
     }
 
-    unsafe fn claim(&self, page: PageRef, _: DescId) -> Option<Claim> {
-        let page = page.lock();
-        // SAFETY: The lock is held; the guard and the pool have a reference each.
-        if !unsafe { bindings::zbm_page_claim(page.page().as_ptr(), 2) } {
-            // 7.x: mm has it isolated.
-            return None;
+    unsafe fn evict(&self, run: Run, page: &dyn Fn(DescId) -> Option<PageRef>) -> Stayed {
+        let mut stayed = Stayed::default();
+        for id in run.ids() {
+            let Some(page) = page(id) else {
+                stayed.add(id);
+                continue;
+            };
+            let page = page.lock();
+            // SAFETY: The lock is held; the guard and the pool have a reference each.
+            if unsafe { bindings::zbm_page_claim(page.page().as_ptr(), 2) } {
+                // SAFETY: Claimed just now, with both.
+                unsafe { release(page.into_raw(), 2) };
+            } else {
+                // 7.x: mm has it isolated.
+                stayed.add(id);
+            }
         }
-        Some(Claim {
-            page: NonNull::new(page.into_raw())?,
-            refs: 2,
-        })
+        stayed
     }
 
-    /// If 6.12 has the page isolated, it sees that it is not movable any more, and only
-    /// drops its own reference.
     unsafe fn release(&self, claim: Claim) {
-        let page = claim.page.as_ptr();
-        // SAFETY: A claimed page is locked, and was admitted.
-        let pool = unsafe { clear_movable(page) };
-        // SAFETY: Locked and claimed with as many references.
-        unsafe { bindings::zbm_page_put_claimed(page, claim.refs) };
-        drop(pool);
+        // SAFETY: Claimed by `try_claim`, with one reference.
+        unsafe { release(claim.0.as_ptr(), 1) };
     }
 
     unsafe fn unclaim(&self, claim: Claim) {
-        let page = claim.page.as_ptr();
-        // SAFETY: Claimed with as many references, and locked. One of them is the pool's.
+        let page = claim.0.as_ptr();
+        // SAFETY: Claimed by `try_claim`, with one reference, and locked.
         unsafe {
-            bindings::zbm_page_unclaim(page, claim.refs);
+            bindings::zbm_page_unclaim(page, 1);
             bindings::zbm_unlock_page(page);
-            if claim.refs > 1 {
-                bindings::zbm_put_page(page);
-            }
         }
     }
 
@@ -206,6 +194,21 @@ unsafe impl Mover<Pool> for MovableOps {
         unsafe { self.settle(dst) };
         Ok(())
     }
+}
+
+/// Frees a claimed page, and drops its reference on its pool. If 6.12 has the page
+/// isolated, it sees that it is not movable any more, and only drops its own reference.
+///
+/// # Safety
+///
+/// The page is locked, was admitted, and is claimed with `refs` references. The caller has
+/// a reference on its pool.
+unsafe fn release(page: *mut bindings::page, refs: c_int) {
+    // SAFETY: By the safety requirements.
+    let pool = unsafe { clear_movable(page) };
+    // SAFETY: As above.
+    unsafe { bindings::zbm_page_put_claimed(page, refs) };
+    drop(pool);
 }
 
 /// The pool, the descriptor and the page behind a callback; `None` for a page

@@ -10,8 +10,8 @@
 //! - The inode is on no list of its superblock, so drop_caches and sync never
 //!   see it; where pages are evicted one by one (soft offline, posix_fadvise),
 //!   `release_folio` refuses. The mapping is unevictable: no reclaim.
-//! - A page is released by truncating it, which waits for its lock and unmaps it from
-//!   all processes. That sleeps: only the worker does it.
+//! - Pages are released by truncation, which waits for their locks and unmaps them from
+//!   all processes. That sleeps: only the worker does it, for several pages at once.
 //! - Every page comes zeroed: users of the device must not see what was there.
 //!
 //! Lock order: page lock, then the pool lock (in `migrate_folio`) or the mapping's
@@ -21,7 +21,7 @@ use crate::linux::bindings;
 use crate::linux::page::{BorrowedPage, LockedPage, NewPage, PageLock, PageRef};
 use crate::pool::pool::Pool;
 use crate::pool::seam::{Claim, Mover};
-use crate::zbud::{DescId, DESCRIPTORS_PER_LEAF};
+use crate::zbud::{DescId, Run, Stayed, DESCRIPTORS_PER_LEAF};
 use core::cell::UnsafeCell;
 use core::ptr::NonNull;
 use kernel::error::{from_err_ptr, to_result};
@@ -132,21 +132,20 @@ impl PageCache {
         unsafe { self.inode.as_ref() }.i_mapping
     }
 
-    /// Removes the page of `id`, and unmaps it from all processes; its reference on the
-    /// pool is dropped. Waits for the page lock.
+    /// Removes `pages` pages from that of `first` on, and unmaps them from all processes;
+    /// their references on the pool are dropped. Waits for their page locks.
     ///
     /// # Safety
     ///
-    /// No zpage is in it, and none will be.
-    unsafe fn remove(&self, id: DescId) {
+    /// No zpage is in them, and none will be.
+    unsafe fn remove(&self, first: DescId, pages: u32) {
         // SAFETY: A valid address space.
-        unsafe { bindings::zbm_page_cache_remove(self.mapping(), index(id)) };
+        unsafe { bindings::zbm_page_cache_remove(self.mapping(), index(first), pages) };
     }
 }
 
 // SAFETY: The page cache has a reference on each admitted page until it is removed, by
-// `withdraw` or `claim`, or replaced by the page that it moved to. `claim` passes the
-// caller's reference on to the claim.
+// `withdraw` or `evict`, or replaced by the page that it moved to.
 unsafe impl Mover<Pool> for PageCache {
     fn name(&self) -> &'static str {
         "page_cache"
@@ -190,7 +189,7 @@ unsafe impl Mover<Pool> for PageCache {
     unsafe fn withdraw(&self, page: LockedPage, id: DescId) {
         drop(page);
         // SAFETY: It never got into the books.
-        unsafe { self.remove(id) };
+        unsafe { self.remove(id, 1) };
     }
 
     /// Truncation sleeps.
@@ -198,25 +197,19 @@ unsafe impl Mover<Pool> for PageCache {
         None
     }
 
-    unsafe fn claim(&self, page: PageRef, id: DescId) -> Option<Claim> {
-        // SAFETY: The page has lost its last zpage, and with the drain lock held it stays
-        // on the deferred list.
-        unsafe { self.remove(id) };
-        // The page exists as long as a descriptor names it.
-        Some(Claim {
-            page: NonNull::new(page.into_raw())?,
-            refs: 1,
-        })
+    unsafe fn evict(&self, run: Run, _: &dyn Fn(DescId) -> Option<PageRef>) -> Stayed {
+        // CAST: at most a leaf.
+        // SAFETY: The pages are being released, and no others have these indices until
+        // the books have forgotten them.
+        unsafe { self.remove(run.first(), run.len() as u32) };
+        Stayed::default()
     }
 
-    unsafe fn release(&self, claim: Claim) {
-        // SAFETY: The reference that `claim` was given.
-        unsafe { bindings::zbm_put_page(claim.page.as_ptr()) };
-    }
+    /// `try_claim` gives no claim.
+    unsafe fn release(&self, _: Claim) {}
 
-    unsafe fn unclaim(&self, _: Claim) {
-        // It has been truncated, and the books still name it: its reference is kept.
-    }
+    /// As above.
+    unsafe fn unclaim(&self, _: Claim) {}
 
     /// Unlike when mm moves a page, references on `src` do no harm: they are on a page
     /// that is not the pool's any more.

@@ -5,7 +5,6 @@
 use super::movable_ops::MovableOps;
 use super::page_cache::PageCache;
 use crate::linux::bindings;
-use crate::pool::counters::Counters;
 use crate::pool::pool::Pool;
 use crate::pool::seam::Mover;
 use kernel::prelude::*;
@@ -24,11 +23,11 @@ impl Selected {
     ///
     /// `EINVAL` for an unknown name; `EBUSY` when the kernel does not grant
     /// movable operations, and they were asked for; `ENOMEM`.
-    pub(crate) fn new(counters: &Arc<Counters>) -> Result<Self> {
+    pub(crate) fn new() -> Result<Self> {
         // SAFETY: The parameter is a C string and does not change: 0444.
         let wanted = unsafe { CStr::from_char_ptr(bindings::zbm_param_mover().cast()) };
         let selected = match wanted.to_str()? {
-            "auto" => Self::movable_ops(counters).or_else(|error| {
+            "auto" => Self::movable_ops().or_else(|error| {
                 // Only the kernel's refusal is a reason to take the other.
                 if error != EBUSY {
                     return Err(error);
@@ -38,7 +37,7 @@ impl Selected {
                 );
                 Self::page_cache()
             }),
-            "movable_ops" => Self::movable_ops(counters).inspect_err(|error| {
+            "movable_ops" => Self::movable_ops().inspect_err(|error| {
                 pr_err!("no movable operations for this module ({error:?})\n");
             }),
             "page_cache" => Self::page_cache(),
@@ -51,9 +50,9 @@ impl Selected {
         Ok(selected)
     }
 
-    fn movable_ops(counters: &Arc<Counters>) -> Result<Self> {
+    fn movable_ops() -> Result<Self> {
         Ok(Self {
-            mover: MovableOps::new(counters.clone())?,
+            mover: MovableOps::new()?,
             page_cache: None,
         })
     }

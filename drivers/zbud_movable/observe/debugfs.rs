@@ -90,20 +90,19 @@ unsafe extern "C" fn show_summary(file: *mut bindings::seq_file, _: *mut c_void)
     let figures = |nid: usize| {
         pool.with_books(|books| {
             let node = books.nodes().get(nid)?;
-            Some((node.pages(), node.zpages(), node.unbuddied_pages()))
+            let lone = node.unbuddied_pages();
+            Some((node.pages(), node.zpages(), lone, node.empty_pages()))
         })
-        .unwrap_or((0, 0, 0))
+        .unwrap_or((0, 0, 0, 0))
     };
     let written = (|| {
         writeln!(out, "pages {pages}")?;
         writeln!(out, "stored_bytes {bytes}")?;
         for nid in 0..nodes {
-            let (pages, zpages, unbuddied) = figures(nid);
+            let (pages, zpages, unbuddied, empty) = figures(nid);
             if pages != 0 {
-                writeln!(
-                    out,
-                    "node{nid} pages {pages} zpages {zpages} unbuddied_pages {unbuddied}"
-                )?;
+                write!(out, "node{nid} pages {pages} zpages {zpages} ")?;
+                writeln!(out, "unbuddied_pages {unbuddied} empty_pages {empty}")?;
             }
         }
         core::fmt::Result::Ok(())

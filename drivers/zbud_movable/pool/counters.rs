@@ -45,7 +45,8 @@ pub(crate) struct Counters {
     pub(crate) user_moved: Counter,
     /// Pages that mm isolated and put back unmoved.
     pub(crate) putback: Counter,
-    /// Pages whose last zpage was freed when they could not be released at once.
+    /// Pages whose last zpage was freed when enough empty ones were kept, and which could
+    /// not be released at once.
     pub(crate) deferred_frees: Counter,
     /// Allocations that failed for want of memory.
     pub(crate) alloc_failed: Counter,

@@ -2,8 +2,7 @@
 
 //! One pool: the core under a spinlock, with real pages.
 //!
-//! Lock order: drain lock ([`Pool::draining`]), page lock, pool lock
-//! ([`Pool::locked`]). Nothing sleeps, allocates, frees or drops a page under the
+//! Lock order: page lock, pool lock ([`Pool::locked`]). Nothing sleeps, allocates, frees or drops a page under the
 //! pool lock; page locks are only tried under it. `map`, `unmap` and `alloc` take no
 //! lock of a page that is in the pool: mm may hold many of them while it allocates,
 //! and that allocation can reclaim, swap, and end up here.
@@ -13,24 +12,33 @@ use super::handle::Handle;
 use super::mems::Mems;
 use super::seam::{Admitted, Claimed, Mover};
 use super::table::{Editor, Growth, Leaves, RemovedLeaf};
+use crate::linux::bindings;
 use crate::linux::node;
 use crate::linux::page::{BorrowedPage, LockedPage, NewPage, PageLock, PageRef};
 use crate::linux::task::{self, NoPreempt};
 use crate::linux::work_queue::WorkQueue;
+use crate::linux::worker::Worker;
 use crate::zbud::{
-    Books, Cursor, DescId, Descriptor, Extents, Freed, Len, MappedZpage, Nid, NodeBooks, PageAddr,
+    Books, Cursor, DescId, Descriptor, Extents, Freed, Len, MappedZpage, Nid, NodeBooks, Run,
     Table, Violation,
 };
 use core::sync::atomic::{AtomicU64, Ordering};
 use kernel::prelude::*;
 use kernel::str::CString;
-use kernel::sync::lock::{mutex::MutexBackend, Guard};
-use kernel::sync::{new_mutex, new_spinlock, Arc, ArcBorrow, Mutex, SpinLock};
-use kernel::workqueue::{impl_has_work, new_work, Work, WorkItem};
+use kernel::sync::lock::spinlock::SpinLockBackend;
+use kernel::sync::{new_spinlock, Arc, ArcBorrow, SpinLock};
 
 /// How long a store at the limit waits for pages that are to be released: longer than a
 /// worker that runs needs, and short for one who waits for memory.
 const TICKS: u32 = 25;
+/// Pages without zpages that are kept on each node for the next zpages, so that these need
+/// no page from the kernel; 256 KiB.
+const KEPT: u64 = 64;
+/// How many of them the worker leaves when there are more: some way to go until it is
+/// needed again.
+const LEFT: u64 = 32;
+/// Those that were not needed for so many milliseconds go.
+const REST: u32 = 500;
 
 /// All that pools share.
 #[derive(Clone)]
@@ -62,43 +70,52 @@ struct Locked {
     books: Books<Nodes>,
     /// To change the table.
     editor: Editor,
+    /// What the worker is to do when it runs next.
+    asked: Asked,
+}
+
+/// What the worker is asked to do with pages without zpages: each more than the one before.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Asked {
+    Nothing,
+    /// Later: to release those that were not needed meanwhile.
+    Idle,
+    /// To release those that are too many.
+    Surplus,
+    /// To release all.
+    All,
 }
 
 /// A pool.
 #[pin_data]
 pub(crate) struct Pool {
+    /// Releases pages without zpages.
+    #[pin]
+    worker: Worker,
     name: CString,
     resources: Resources,
     /// Where its pages may be.
     mems: Arc<Mems>,
     table: Leaves,
-    /// The drain lock: its holder releases the pages on the deferred list, alone.
-    #[pin]
-    draining: Mutex<()>,
     /// The pool lock.
     #[pin]
     locked: SpinLock<Locked>,
     /// A copy of `books.pages()` that is read without the pool lock.
     pages: AtomicU64,
-    /// Releases the pages on the deferred list.
-    #[pin]
-    worker: Work<Pool>,
 }
 
-impl_has_work! {
-    impl HasWork<Self> for Pool { self.worker }
+/// # Safety
+///
+/// Called by the work queue, with the work of a pool's worker.
+unsafe extern "C" fn run_worker(work: *mut bindings::work_struct) {
+    // SAFETY: The worker is a field of a pool, and does not run any more when it is dropped,
+    // before the others.
+    let pool = unsafe { &*kernel::container_of!(Worker::of(work), Pool, worker) };
+    pool.work();
 }
 
-impl WorkItem for Pool {
-    type Pointer = Arc<Pool>;
-
-    fn run(this: Arc<Pool>) {
-        this.release_deferred();
-    }
-}
-
-/// The drain lock, held.
-type DrainGuard<'a> = Guard<'a, (), MutexBackend>;
+/// The pool lock, held.
+type Guard<'a> = kernel::sync::lock::Guard<'a, Locked, SpinLockBackend>;
 
 /// A descriptor that is reserved for a page to come.
 ///
@@ -134,20 +151,24 @@ impl Pool {
             nodes.push(NodeBooks::new(), GFP_KERNEL)?;
         }
         let (table, editor) = Leaves::new()?;
+        let mut books = Books::new(Nodes(nodes));
+        books.keep(KEPT);
         let locked = Locked {
-            books: Books::new(Nodes(nodes)),
+            books,
             editor,
+            asked: Asked::Nothing,
         };
+        // SAFETY: It is the worker of a pool.
+        let worker = unsafe { Worker::new(resources.queue.clone(), run_worker) };
         Arc::pin_init(
             pin_init!(Self {
+                worker <- worker,
                 name,
                 resources,
                 mems,
                 table,
-                draining <- new_mutex!((), "zbud_movable::Pool::draining"),
                 locked <- new_spinlock!(locked, "zbud_movable::Pool::locked"),
                 pages: AtomicU64::new(0),
-                worker <- new_work!("zbud_movable::Pool::worker"),
             }),
             GFP_KERNEL,
         )
@@ -173,8 +194,8 @@ impl Pool {
     /// Makes room for a zpage of `len` bytes that belongs to node `nid`. May sleep if
     /// `gfp` says so; `gfp` is for a new page, if one is needed.
     ///
-    /// It goes beside a zpage on its node, else into a new page there, else beside one
-    /// elsewhere, else into a new page elsewhere.
+    /// It goes beside a zpage on its node, else into an empty or a new page there, else
+    /// beside one elsewhere, else into an empty or a new page elsewhere.
     ///
     /// # Errors
     ///
@@ -182,6 +203,9 @@ impl Pool {
     pub(crate) fn alloc(this: ArcBorrow<'_, Self>, len: Len, gfp: u32, nid: Nid) -> Result<Handle> {
         let mut locked = this.locked.lock();
         if let Some(stored) = locked.books.pair(&this.table, nid, len)? {
+            return Ok(Handle::new(&stored));
+        }
+        if let Some(stored) = locked.books.refill(&this.table, nid, len)? {
             return Ok(Handle::new(&stored));
         }
         let home = locked.books.home(nid);
@@ -212,7 +236,7 @@ impl Pool {
                 Err(error) if error == ENOMEM => {}
                 done => return done,
             }
-            if let Some(handle) = this.pair_elsewhere(home, len)? {
+            if let Some(handle) = this.store_elsewhere(home, len)? {
                 return Ok(handle);
             }
         }
@@ -247,9 +271,13 @@ impl Pool {
         Ok(handle)
     }
 
-    fn pair_elsewhere(&self, home: Nid, len: Len) -> Result<Option<Handle>> {
+    /// In a page that there is on another node, if there is one.
+    fn store_elsewhere(&self, home: Nid, len: Len) -> Result<Option<Handle>> {
         let mut locked = self.locked.lock();
-        let stored = locked.books.pair_elsewhere(&self.table, home, len)?;
+        let stored = match locked.books.pair_elsewhere(&self.table, home, len)? {
+            None => locked.books.refill_elsewhere(&self.table, home, len)?,
+            stored => stored,
+        };
         Ok(stored.map(|stored| Handle::new(&stored)))
     }
 
@@ -274,7 +302,7 @@ impl Pool {
         let mut growth = Growth::new(&self.table, gfp)?;
         loop {
             let mut locked = self.locked.lock();
-            let Locked { books, editor } = &mut *locked;
+            let Locked { books, editor, .. } = &mut *locked;
             let installed = if books.has_descriptor() {
                 // Another task was faster, or freed one. The growth is freed after
                 // the pool lock is dropped.
@@ -344,44 +372,115 @@ impl Pool {
                 }
                 drop(leaf);
             }
-            Freed::Deferred => {
-                drop(locked);
-                Self::start_worker(this);
+            Freed::Empty(empty) => {
+                let surplus = empty > KEPT;
+                if surplus {
+                    pool.counters().deferred_frees.inc();
+                }
+                pool.ask(locked, if surplus { Asked::Surplus } else { Asked::Idle });
             }
         }
         Ok(())
     }
 
-    fn start_worker(this: ArcBorrow<'_, Self>) {
-        // Already queued is fine: the worker empties the whole list.
-        let _ = this.resources.queue.queue().enqueue(Arc::from(this));
+    /// Asks the worker for something, if it is not asked for as much already. Does not
+    /// sleep.
+    fn ask(&self, mut locked: Guard<'_>, asked: Asked) {
+        if locked.asked >= asked {
+            return;
+        }
+        locked.asked = asked;
+        drop(locked);
+        match asked {
+            Asked::Nothing => {}
+            Asked::Idle => self.worker.run_in(REST),
+            Asked::Surplus | Asked::All => self.worker.run_now(),
+        }
     }
 
-    /// Releases the pages that `free` could not. Sleeps.
-    fn release_deferred(&self) {
-        // From here on such a page stays as it is: it cannot move, and nobody
-        // else releases it.
-        let drain_lock = self.draining.lock();
-        while let Some((id, address, page)) = self.next_deferred(&drain_lock) {
-            // SAFETY: A page of the pool; the drain lock is held.
-            let Some(claimed) = (unsafe { Claimed::new(self.mover(), page, id) }) else {
-                task::short_sleep();
-                continue;
-            };
+    /// The worker. Sleeps.
+    fn work(&self) {
+        let asked = core::mem::replace(&mut self.locked.lock().asked, Asked::Nothing);
+        for nid in node::possible() {
             let mut locked = self.locked.lock();
-            let Ok(released) = locked.books.release(&self.table, id, address) else {
-                drop(locked);
-                pr_err!("{}: a page on the deferred list has changed\n", self.name());
-                return;
+            let idle = match asked {
+                Asked::Idle => locked.books.take_idle(nid),
+                _ => 0,
             };
-            let leaf = self.remove_leaf(&mut locked, released.leaf);
+            let nodes = locked.books.nodes();
+            let empty = nodes
+                .get(usize::from(nid.0))
+                .map_or(0, NodeBooks::empty_pages);
             drop(locked);
-            // SAFETY: The books have forgotten it. The worker, or the caller of `drain`,
-            // has a reference on the pool.
-            unsafe { claimed.release() };
-            drop(leaf);
+            self.release_empty(
+                nid,
+                match asked {
+                    Asked::All => empty,
+                    _ if empty > KEPT => empty.saturating_sub(LEFT).max(idle),
+                    _ => idle,
+                },
+            );
+        }
+        let locked = self.locked.lock();
+        if locked.books.empty_pages() != 0 {
+            self.ask(locked, Asked::Idle);
+        }
+    }
+
+    /// Releases up to `pages` pages without zpages on node `nid`; fewer when there are not
+    /// so many. Those that mm has hold of stay. Sleeps.
+    fn release_empty(&self, nid: Nid, pages: u64) {
+        let mut left = usize::try_from(pages).unwrap_or(usize::MAX);
+        while left != 0 {
+            let taken = self.locked.lock().books.take_empty(&self.table, nid, left);
+            let run = match taken {
+                Ok(Some(run)) => run,
+                Ok(None) => return,
+                Err(error) => {
+                    pr_err!(
+                        "{}: empty pages cannot be released ({error:?})\n",
+                        self.name()
+                    );
+                    return;
+                }
+            };
+            left = left.saturating_sub(run.len());
+            self.release(run);
             task::cond_resched();
         }
+    }
+
+    /// Releases pages that were taken for it, but for those that mm has hold of. Sleeps.
+    fn release(&self, run: Run) {
+        let page = |id| {
+            let locked = self.locked.lock();
+            let address = self.table.descriptor(id).ok()?.page()?;
+            // SAFETY: A page of the pool: nobody else releases it, and only the mover that
+            // is given it freezes its count.
+            let page = unsafe { BorrowedPage::at(address) }.get();
+            drop(locked);
+            Some(page)
+        };
+        // SAFETY: Taken to be released; the caller has a reference on the pool, or is its
+        // worker, for which its end waits.
+        let stayed = unsafe { self.mover().evict(run, &page) };
+        let mut locked = self.locked.lock();
+        let Locked { books, .. } = &mut *locked;
+        let mut leaf = None;
+        for id in run.ids() {
+            let done = if stayed.contains(id) {
+                books.put_back(&self.table, id)
+            } else {
+                let released = books.release(&self.table, id);
+                released.map(|released| leaf = leaf.or(released))
+            };
+            if let Err(error) = done {
+                pr_err!("{}: an empty page has changed ({error:?})\n", self.name());
+            }
+        }
+        let leaf = self.remove_leaf(&mut locked, leaf);
+        drop(locked);
+        drop(leaf);
     }
 
     /// Whether the pool has no more than `limit` pages, or will have once those that are
@@ -392,21 +491,14 @@ impl Pool {
             if self.pages() <= limit {
                 return true;
             }
-            if self.locked.lock().books.deferred(&self.table).is_none() {
+            let locked = self.locked.lock();
+            if locked.books.empty_pages() == 0 {
                 break;
             }
+            self.ask(locked, Asked::All);
             task::short_sleep();
         }
         self.pages() <= limit
-    }
-
-    fn next_deferred(&self, _: &DrainGuard<'_>) -> Option<(DescId, PageAddr, PageRef)> {
-        let locked = self.locked.lock();
-        let (id, address) = locked.books.deferred(&self.table)?;
-        // SAFETY: A page of the pool, as the pool lock is held; only a holder of the drain
-        // lock claims such a page, and so has its count at zero.
-        let page = unsafe { BorrowedPage::at(address) }.get();
-        Some((id, address, page))
     }
 
     /// Maps a zpage. Takes no lock; waits for at most one page copy.
@@ -562,8 +654,7 @@ impl Pool {
         drop(locked);
         drop(no_preempt);
         if finish.emptied {
-            this.counters().deferred_frees.inc();
-            Self::start_worker(this);
+            this.ask(this.locked.lock(), Asked::Idle);
         }
         copied?;
         this.counters().moved(finish.from, to_nid);
@@ -604,17 +695,21 @@ impl Pool {
     /// must stay then, and so must the module.
     pub(crate) fn drain(&self) -> Result {
         loop {
-            self.release_deferred();
+            for nid in node::possible() {
+                self.release_empty(nid, u64::MAX);
+            }
             let (pages, zpages) = self.with_books(|books| {
                 let zpages = |node: &NodeBooks| node.zpages() != 0;
                 (books.pages(), books.nodes().iter().any(zpages))
             });
             match (pages, zpages) {
-                (0, _) => return Ok(()),
+                (0, _) => break,
                 (_, true) => return Err(EBUSY),
                 // The worker has the rest in hand, or a mover is copying.
                 _ => task::short_sleep(),
             }
         }
+        self.worker.cancel();
+        Ok(())
     }
 }

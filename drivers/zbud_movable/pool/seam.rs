@@ -9,7 +9,7 @@
 
 use crate::linux::bindings;
 use crate::linux::page::{BorrowedPage, LockedPage, NewPage, PageRef};
-use crate::zbud::DescId;
+use crate::zbud::{DescId, Run, Stayed};
 use core::ptr::NonNull;
 use kernel::prelude::*;
 use kernel::sync::{Arc, ArcBorrow};
@@ -18,8 +18,8 @@ use kernel::sync::{Arc, ArcBorrow};
 ///
 /// # Safety
 ///
-/// A page that was admitted stays in existence until its [`Claim`] is released or it is
-/// withdrawn, or until a move through `Pool::move_page` has put another in its place,
+/// A page that was admitted stays in existence until it is evicted or withdrawn, until its
+/// [`Claim`] is released, or until a move through `Pool::move_page` has put another in its place,
 /// which then stays likewise.
 pub(crate) unsafe trait Mover<Owner>: Send + Sync {
     /// Its name, as the module parameter has it.
@@ -70,13 +70,15 @@ pub(crate) unsafe trait Mover<Owner>: Send + Sync {
     /// `page` is a settled page of a pool of this mover.
     unsafe fn try_claim(&self, page: BorrowedPage<'_>) -> Option<Claim>;
 
-    /// The same, but sleeps. `None`: mm has hold of it, try again later.
+    /// Takes pages without zpages away from mm and frees them, and drops their references
+    /// on their owner. Sleeps. Those that mm has hold of stay. `page` gives a reference on
+    /// the page of that name.
     ///
     /// # Safety
     ///
-    /// As for [`Mover::try_claim`]; `id` is the name of the page, and the drain lock of
-    /// its pool is held.
-    unsafe fn claim(&self, page: PageRef, id: DescId) -> Option<Claim>;
+    /// The pages are settled pages of a pool of this mover, which has taken them to be
+    /// released (`Books::take_empty`); the caller has a reference on their owner.
+    unsafe fn evict(&self, run: Run, page: &dyn Fn(DescId) -> Option<PageRef>) -> Stayed;
 
     /// Frees a claimed page, and drops its reference on its owner.
     ///
@@ -168,12 +170,8 @@ impl<Owner> Drop for Admitted<'_, Owner> {
     }
 }
 
-/// A page that mm cannot find any more, or cannot take a reference on, and the references
-/// on it that its mover counts.
-pub(crate) struct Claim {
-    pub(crate) page: NonNull<bindings::page>,
-    pub(crate) refs: i32,
-}
+/// A page that mm cannot find any more, or cannot take a reference on.
+pub(crate) struct Claim(pub(crate) NonNull<bindings::page>);
 
 /// A claimed page: [released](Claimed::release), or left as it was when it is dropped.
 #[must_use]
@@ -194,21 +192,6 @@ impl<'m, Owner> Claimed<'m, Owner> {
     ) -> Option<Self> {
         // SAFETY: By the safety requirements.
         let claim = Some(unsafe { mover.try_claim(page) }?);
-        Some(Self { mover, claim })
-    }
-
-    /// [`Mover::claim`].
-    ///
-    /// # Safety
-    ///
-    /// As there.
-    pub(crate) unsafe fn new(
-        mover: &'m dyn Mover<Owner>,
-        page: PageRef,
-        id: DescId,
-    ) -> Option<Self> {
-        // SAFETY: By the safety requirements.
-        let claim = Some(unsafe { mover.claim(page, id) }?);
         Some(Self { mover, claim })
     }
 

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! How pages without zpages leave the pool: in runs, so that a mover can take several out
+//! of mm at once.
+
+use super::books::{node_mut, Books};
+use super::error::Error;
+use super::id::{DescId, Nid};
+use super::leaf::Leaf;
+use super::node_books::NodeBooks;
+use super::state::State;
+use super::table::{DescriptorEntries, Table};
+
+/// Descriptors that follow each other in a leaf, of pages that are being released.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Run {
+    first: DescId,
+    len: usize,
+}
+
+impl Run {
+    /// The first of them.
+    pub fn first(&self) -> DescId {
+        self.first
+    }
+
+    /// How many there are; at least one.
+    #[allow(clippy::len_without_is_empty)] // Never empty.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// All of them.
+    pub fn ids(&self) -> impl Iterator<Item = DescId> {
+        let (leaf, first) = (self.first.leaf(), self.first.offset());
+        let offsets = first..first.saturating_add(self.len);
+        offsets.filter_map(move |offset| DescId::new(leaf, offset))
+    }
+}
+
+/// Those pages of a [`Run`] that could not be taken out of mm.
+#[must_use]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stayed(u128);
+
+const _: () = assert!(DescId::OFFSETS <= u128::BITS as usize);
+
+impl Stayed {
+    /// This page, too.
+    pub fn add(&mut self, id: DescId) {
+        self.0 |= 1 << id.offset();
+    }
+
+    /// Whether this page has stayed.
+    pub fn contains(&self, id: DescId) -> bool {
+        (self.0 >> id.offset()) & 1 != 0
+    }
+}
+
+impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
+    /// How many of the empty pages on node `nid` were not needed since this was last asked.
+    pub fn take_idle(&mut self, nid: Nid) -> u64 {
+        let node = self.nodes.as_mut().get_mut(nid.index());
+        node.map_or(0, NodeBooks::take_idle)
+    }
+
+    /// Takes up to `at_most` pages without zpages on node `nid` that follow each other in a
+    /// leaf, to be released: no zpage comes into them any more, and they do not move.
+    /// [Release](Self::release) each, or [put it back](Self::put_back). `None` when there
+    /// is none. The time this takes is bounded by the size of a leaf.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::BadNode`]; [`Error::Corrupt`]. Nothing has changed then.
+    pub fn take_empty<T: Table>(
+        &mut self,
+        table: &T,
+        nid: Nid,
+        at_most: usize,
+    ) -> Result<Option<Run>, Error> {
+        let node = node_mut(&mut self.nodes, nid)?;
+        let Some(first) = node.first_empty().filter(|_| at_most != 0) else {
+            return Ok(None);
+        };
+        let leaf = table.leaf(first.leaf()).ok_or(Error::Corrupt)?;
+        take(node, table, leaf, nid, first.offset())?;
+        let (mut from, mut to) = (first.offset(), first.offset());
+        let mut len = 1_usize;
+        while let Some(next) = from.checked_sub(1).filter(|_| len < at_most) {
+            if take(node, table, leaf, nid, next).is_err() {
+                break;
+            }
+            from = next;
+            len = len.saturating_add(1);
+        }
+        while len < at_most && take(node, table, leaf, nid, to.saturating_add(1)).is_ok() {
+            to = to.saturating_add(1);
+            len = len.saturating_add(1);
+        }
+        // CAST: at most a leaf.
+        self.leaving = self.leaving.wrapping_add(len as u64);
+        let first = DescId::new(first.leaf(), from).ok_or(Error::Corrupt)?;
+        Ok(Some(Run { first, len }))
+    }
+
+    /// Forgets a page that [`take_empty`](Self::take_empty) took: mm has it no longer.
+    /// Returns a leaf to remove from the table, as `Released::leaf`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Stale`] when the page was not taken; [`Error::Corrupt`]. Nothing has
+    /// changed then.
+    pub fn release<T: Table>(&mut self, table: &T, id: DescId) -> Result<Option<u32>, Error> {
+        let desc = table.descriptor(id).map_err(|_| Error::Stale)?;
+        if !desc.is(State::Leaving) {
+            return Err(Error::Stale);
+        }
+        let release = self.leaves.prepare_release(table, id)?;
+        let node = node_mut(&mut self.nodes, desc.nid()).map_err(|_| Error::Corrupt)?;
+
+        node.sub(1, 0);
+        self.leaving = self.leaving.wrapping_sub(1);
+        self.totals.sub(1, 0);
+        desc.set_page(None, Nid(0));
+        Ok(self.leaves.release(id, desc, State::Leaving, release))
+    }
+
+    /// Keeps a page that [`take_empty`](Self::take_empty) took: mm has hold of it.
+    ///
+    /// # Errors
+    ///
+    /// As [`release`](Self::release).
+    pub fn put_back<T: Table>(&mut self, table: &T, id: DescId) -> Result<(), Error> {
+        let desc = table.descriptor(id).map_err(|_| Error::Stale)?;
+        if !desc.is(State::Leaving) {
+            return Err(Error::Stale);
+        }
+        let node = node_mut(&mut self.nodes, desc.nid()).map_err(|_| Error::Corrupt)?;
+        let push = node.prepare_push_empty(table)?;
+
+        self.leaving = self.leaving.wrapping_sub(1);
+        desc.step(State::Leaving, State::Empty);
+        node.push_empty(id, desc, push);
+        Ok(())
+    }
+}
+
+/// Takes the page at that offset of a leaf, if it is an empty one on node `nid`.
+fn take<T: Table>(
+    node: &mut NodeBooks,
+    table: &T,
+    leaf: &Leaf,
+    nid: Nid,
+    offset: usize,
+) -> Result<(), Error> {
+    let desc = leaf.descriptor(offset).ok_or(Error::Stale)?;
+    if !desc.is(State::Empty) || desc.nid() != nid {
+        return Err(Error::Stale);
+    }
+    let removal = desc.links().prepare_remove(DescriptorEntries(table))?;
+    node.remove_empty(desc, removal);
+    desc.step(State::Empty, State::Leaving);
+    Ok(())
+}
