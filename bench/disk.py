@@ -52,6 +52,17 @@ def passed(work):
     return out_now - out, into_now - into, took
 
 
+def settled(disk):
+    """Waits until pages that hold nothing have gone, which the worker does: not every kind of
+    disk has such."""
+    pages = f"{disk}/empty_pages"
+    while os.path.exists(pages):
+        with open(pages) as empty:
+            if int(empty.read()) == 0:
+                return
+        time.sleep(0.1)
+
+
 def main():
     kind, algorithm, size = sys.argv[1], sys.argv[2], int(sys.argv[3]) << 20
     disk = f"/sys/block/{kind}0"
@@ -93,12 +104,18 @@ def main():
 
     kept = bytes(memory[: PAGED_MIB << 20])
     memory.close()
+    settled(disk)
     memory, size = mmap.mmap(-1, len(kept), mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS), len(kept)
     memory[:] = kept
     del kept
     out, _, took = passed(lambda: memory.madvise(MADV_PAGEOUT))
     out_all = took / max(1, out)
-    _, into, took = passed(read)
+
+    def read_all():
+        read()
+        settled(disk)
+
+    _, into, took = passed(read_all)
     in_all = took / max(1, into)
     print(f"paged_out={out}\nout_all={out_all:.0f}\npaged_in={into}\nin_all={in_all:.0f}")
     print(f"all={out_all + in_all:.0f}")

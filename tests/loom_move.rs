@@ -21,7 +21,7 @@ fn kind(freed: Freed) -> &'static str {
         Freed::Kept => "Kept",
         Freed::Moving => "Moving",
         Freed::Released(_) => "Released",
-        Freed::Empty(_) => "Empty",
+        Freed::Empty { .. } => "Empty",
     }
 }
 
@@ -178,7 +178,10 @@ fn a_kept_page_against_all() -> Result<(), Trouble> {
         lock(&world.books).keep(1);
         let slot = world.insert(0, ONE)?;
         let freed = world.free(slot)??;
-        ensure!(freed == Freed::Empty(1), "not kept: {freed:?}");
+        ensure!(
+            freed == Freed::Empty { surplus: false },
+            "not kept: {freed:?}"
+        );
         let user = thread::spawn({
             let world = world.clone();
             move || world.refill(TWO)
@@ -208,7 +211,7 @@ fn a_run_leaves_against_a_move() -> Result<(), Trouble> {
         lock(&world.books).keep(2);
         for slot in [world.insert(0, ONE)?, world.insert(2, TWO)?] {
             let freed = world.free(slot)??;
-            ensure!(matches!(freed, Freed::Empty(_)), "not kept: {freed:?}");
+            ensure!(matches!(freed, Freed::Empty { .. }), "not kept: {freed:?}");
         }
         let id = {
             let pages = (0..2).filter_map(|at| DescId::new(0, at));

@@ -46,10 +46,15 @@ fn action() -> impl Strategy<Value = Action> {
             .prop_map(|(k, nid, all)| Action::Move { k, nid, all }),
         5 => k().prop_map(|k| Action::Hold { k }),
         4 => k().prop_map(|k| Action::Unhold { k }),
-        3 => (nid(), prop_oneof![3 => 1..4_usize, 1 => Just(usize::MAX), 1 => Just(0_usize)])
-            .prop_map(|(nid, at_most)| Action::Take { nid, at_most }),
+        3 => (
+            nid(),
+            prop_oneof![3 => 1..4_usize, 1 => Just(usize::MAX), 1 => Just(0_usize)],
+            prop_oneof![3 => Just(0_usize), 1 => 1..3_usize],
+        )
+            .prop_map(|(nid, at_most, skip)| Action::Take { nid, at_most, skip }),
         3 => (k(), prop::bool::weighted(0.2)).prop_map(|(k, back)| Action::Work { k, back }),
         1 => prop_oneof![Just(0), 1..40_usize].prop_map(|pages| Action::Keep { pages }),
+        1 => prop::option::weighted(0.7, 0..60_usize).prop_map(|pages| Action::Limit { pages }),
         1 => Just(Action::Grow),
         3 => Just(Action::Reserve),
         2 => (k(), len(), nid()).prop_map(|(k, len, nid)| Action::Fill { k, len, nid }),

@@ -13,7 +13,7 @@ use common::{some, Trouble};
 use std::collections::BTreeSet;
 use zbud_movable_core::zbud::{
     Cursor, DescId, Error, Finish, Freed, Leaf, Len, LenError, Nid, PageAddr, State, Table,
-    CHUNK_SIZE, DESCRIPTORS_PER_LEAF, NCHUNKS, PAGE_SIZE,
+    CHUNK_SIZE, DESCRIPTORS_PER_LEAF, NCHUNKS, PAGE_SIZE, SHARE,
 };
 
 #[test]
@@ -240,11 +240,14 @@ fn empty_pages_are_kept_and_filled_again() -> Result<(), Trouble> {
     let (first, second, third, far) = (first?, second?, third?, far?);
     let freed = [first, second, third].map(|put| pool.free(put.slot));
     let [first, second, third] = freed;
-    ensure!(first? == Ok(Freed::Empty(1)), "not kept");
-    ensure!(second? == Ok(Freed::Empty(2)), "not kept");
+    ensure!(first? == Ok(Freed::Empty { surplus: false }), "not kept");
+    ensure!(second? == Ok(Freed::Empty { surplus: false }), "not kept");
     let third = third?;
     ensure!(matches!(third, Ok(Freed::Released(_))), "{third:?}");
-    ensure!(pool.free(far.slot)? == Ok(Freed::Empty(1)), "not kept");
+    ensure!(
+        pool.free(far.slot)? == Ok(Freed::Empty { surplus: false }),
+        "not kept"
+    );
     ensure!(pool.books.empty_pages() == 3, "not three");
     pool.books.verify(&pool.table)?;
 
@@ -288,6 +291,72 @@ fn pages_that_are_not_needed_are_idle() -> Result<(), Trouble> {
     Ok(pool.books.verify(&pool.table)?)
 }
 
+#[test]
+fn more_are_kept_of_a_large_pool() -> Result<(), Trouble> {
+    let mut pool = Pool::new(2);
+    let whole = Len::new(PAGE_SIZE)?;
+    ensure!(pool.books.kept_on(Nid(0)) == 0, "without being asked to");
+    pool.books.keep(1);
+    let mut puts: Vec<_> = (0..SHARE * 3)
+        .map(|_| pool.store(Nid(0), whole))
+        .collect::<Result<_, _>>()?;
+    ensure!(pool.books.kept_on(Nid(0)) == 3, "not a share");
+    ensure!(pool.books.kept_on(Nid(1)) == 1, "not the least");
+    ensure!(pool.books.kept_on(Nid(7)) == 0, "no such node");
+    for _ in 0..3 {
+        let freed = pool.free(some(puts.pop(), "page")?.slot)?;
+        ensure!(freed == Ok(Freed::Empty { surplus: false }), "{freed:?}");
+    }
+    let freed = pool.free(some(puts.pop(), "page")?.slot)?;
+    ensure!(matches!(freed, Ok(Freed::Released(_))), "{freed:?}");
+    Ok(pool.books.verify(&pool.table)?)
+}
+
+#[test]
+fn none_is_kept_beyond_the_limit() -> Result<(), Trouble> {
+    let mut pool = Pool::new(1);
+    pool.books.keep(9);
+    let whole = Len::new(PAGE_SIZE)?;
+    let puts = [pool.store(Nid(0), whole)?, pool.store(Nid(0), whole)?];
+    pool.books.limit(1);
+    ensure!(pool.books.beyond_limit() == 1, "one too many");
+    let [first, second] = puts.map(|put| pool.free(put.slot));
+    let first = first?;
+    ensure!(matches!(first, Ok(Freed::Released(_))), "{first:?}");
+    ensure!(second? == Ok(Freed::Empty { surplus: false }), "not kept");
+    ensure!(pool.books.beyond_limit() == 0, "too many");
+    ensure!(pool.release_all()? == 1, "not one");
+    Ok(())
+}
+
+/// A page that was put back does not keep the others.
+#[test]
+fn pages_that_were_put_back_are_skipped() -> Result<(), Trouble> {
+    let mut pool = Pool::new(1);
+    pool.books.keep(9);
+    let whole = Len::new(PAGE_SIZE)?;
+    let puts: Vec<_> = (0..5)
+        .map(|_| pool.store(Nid(0), whole))
+        .collect::<Result<_, _>>()?;
+    for at in [0, 2, 4] {
+        let put = some(puts.get(at), "page")?;
+        let _ = pool.free(put.slot)??;
+    }
+    let first = some(pool.take_empty(Nid(0), 9)?, "page")?.first();
+    pool.put_back(first)?;
+    let second = some(pool.take_empty_after(Nid(0), 9, 1)?, "page")?.first();
+    pool.put_back(second)?;
+    let third = some(pool.take_empty_after(Nid(0), 9, 2)?, "page")?.first();
+    ensure!(
+        first != second && second != third && first != third,
+        "again"
+    );
+    ensure!(pool.take_empty_after(Nid(0), 9, 2)?.is_none(), "no others");
+    pool.put_back(third)?;
+    ensure!(pool.release_all()? == 3, "not three");
+    Ok(pool.books.verify(&pool.table)?)
+}
+
 /// Pages leave in runs, which go as far as there are empty pages beside the first.
 #[test]
 fn empty_pages_leave_in_runs() -> Result<(), Trouble> {
@@ -307,7 +376,7 @@ fn empty_pages_leave_in_runs() -> Result<(), Trouble> {
     // 10 to 19 and 50 to 69; 60 is on another node. 55 was the last.
     for slot in [slots(10..20), slots(50..55), slots(56..70), slots(55..56)].concat() {
         let freed = pool.free(slot)??;
-        ensure!(matches!(freed, Freed::Empty(_)), "{freed:?}");
+        ensure!(matches!(freed, Freed::Empty { .. }), "{freed:?}");
     }
     let mut run = |nid, at_most| -> Result<_, Trouble> {
         let run = pool.take_empty(Nid(nid), at_most)?;
@@ -371,7 +440,8 @@ fn every_step_between_states_is_taken() -> Result<(), Trouble> {
     let again = pool.store(Nid(0), half)?;
     ensure!(again.addr == dst, "not filled again");
     ensure!(pool.pages.try_lock(dst, Holder::Someone), "still locked");
-    ensure!(pool.free(again.slot)? == Ok(Freed::Empty(1)), "not kept");
+    let freed = pool.free(again.slot)?;
+    ensure!(freed == Ok(Freed::Empty { surplus: true }), "{freed:?}");
     pool.pages.unlock(dst)?;
     let run = some(pool.take_empty(Nid(0), 1)?, "empty page")?;
     pool.put_back(run.first())?;
@@ -385,7 +455,8 @@ fn every_step_between_states_is_taken() -> Result<(), Trouble> {
     ensure!(matches!(freed, Ok(Freed::Released(_))), "{freed:?}");
     let last = pool.store(Nid(0), half)?;
     ensure!(pool.pages.try_lock(last.addr, Holder::Someone), "locked");
-    ensure!(pool.free(last.slot)? == Ok(Freed::Empty(1)), "not kept");
+    let freed = pool.free(last.slot)?;
+    ensure!(freed == Ok(Freed::Empty { surplus: true }), "{freed:?}");
     pool.pages.unlock(last.addr)?;
     ensure!(pool.release_all()? == 1, "not one");
 
@@ -462,7 +533,8 @@ fn a_release_is_refused_while_the_list_of_leaves_is_broken() -> Result<(), Troub
 
     ensure!(pool.pages.try_lock(addr, Holder::Someone), "locked");
     pool.hidden = Some(other);
-    ensure!(pool.free(put.slot)? == Ok(Freed::Empty(1)), "not kept");
+    let freed = pool.free(put.slot)?;
+    ensure!(freed == Ok(Freed::Empty { surplus: true }), "{freed:?}");
     refused(&mut pool, "free")?;
     pool.pages.unlock(addr)?;
     let run = some(pool.take_empty(Nid(0), 1)?, "empty page")?;

@@ -39,10 +39,10 @@ pool_is_ok() {
 # be at rest.
 counters_add_up() { pool_is_ok && { python3 -IS "$TOOLS/add_up.py" || wrong_data; }; }
 
-# at_rest: no page of the pool is moving, and none is left for the worker to give
-# back, which with the mover page_cache are all that lost their last zpage.
+# at_rest: no page of the pool is moving, and none without zpages is left, which the worker
+# releases when nothing was stored for half a second.
 at_rest() {
-	resting() { ! awk '{ print $6 }' "$POOL/pages" | grep -qE 'Empty|Moving'; }
+	resting() { ! awk '{ print $6 }' "$POOL/pages" | grep -qE 'Empty|Leaving|Moving'; }
 	wait_until 60 resting
 }
 

@@ -47,9 +47,21 @@ pub struct Books<N> {
     pub(super) leaves: OpenLeaves,
     /// Pages in the state `Leaving`.
     pub(super) leaving: u64,
-    /// Empty pages that are kept on each node when others are released at once.
-    pub(super) kept: u64,
+    /// Empty pages that are kept on each node at least when others are released at once.
+    pub(super) kept: Option<u64>,
+    /// Pages beyond which none is kept without zpages.
+    pub(super) limit: u64,
     pub(super) totals: Totals,
+}
+
+/// What part of its pages a pool keeps without zpages: one of so many. As reclaim frees
+/// memory in bursts that grow with it, stores and frees come in bursts, too.
+pub const SHARE: u64 = 64;
+
+/// How many pages without zpages are kept on a node.
+#[inline]
+pub(super) fn kept(least: Option<u64>, node: &NodeBooks) -> u64 {
+    least.map_or(0, |least| least.max(node.pages() / SHARE))
 }
 
 /// The books of node `nid` among those of all nodes.
@@ -69,7 +81,8 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
             nodes,
             leaves: OpenLeaves::NONE,
             leaving: 0,
-            kept: 0,
+            kept: None,
+            limit: u64::MAX,
             totals: Totals {
                 pages: 0,
                 stored_bytes: 0,
@@ -80,9 +93,25 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
     }
 
     /// From now on `pages` pages that lost their last zpage are kept on each node for the
-    /// next zpages; at first none.
+    /// next zpages, or a [`SHARE`]th of its pages there, if that is more; at first none.
     pub fn keep(&mut self, pages: u64) {
-        self.kept = pages;
+        self.kept = Some(pages);
+    }
+
+    /// How many are kept on node `nid`.
+    pub fn kept_on(&self, nid: Nid) -> u64 {
+        let node = self.nodes.as_ref().get(nid.index());
+        node.map_or(0, |node| kept(self.kept, node))
+    }
+
+    /// From now on no page without zpages is kept while the pool has more than `pages`.
+    pub fn limit(&mut self, pages: u64) {
+        self.limit = pages;
+    }
+
+    /// How many pages it has more than that.
+    pub fn beyond_limit(&self) -> u64 {
+        self.totals.pages.saturating_sub(self.limit)
     }
 
     /// Pages without zpages: kept, or about to be released. Not those being moved.

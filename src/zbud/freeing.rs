@@ -2,7 +2,7 @@
 
 //! How zpages leave the pool: freeing a zpage, and what becomes of its page.
 
-use super::books::{node_mut, Books};
+use super::books::{kept, node_mut, Books};
 use super::chunk::NCHUNKS;
 use super::descriptor::Descriptor;
 use super::error::Error;
@@ -32,9 +32,12 @@ pub enum Freed {
     Moving,
     /// The zpage was the last, and the page was claimed: release it.
     Released(Released),
-    /// The zpage was the last; the page is kept for the next one. So many empty pages are
-    /// on its node now.
-    Empty(u64),
+    /// The zpage was the last; the page is kept for the next one. `surplus`: it is one too
+    /// many, but could not be claimed; let the worker run.
+    Empty {
+        /// As above.
+        surplus: bool,
+    },
 }
 
 impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
@@ -93,8 +96,9 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
                 let free_chunks = NCHUNKS.saturating_sub(len.chunks());
                 let removal = node.prepare_remove(table, desc, free_chunks)?;
                 let push = node.prepare_push_empty(table)?;
-                let enough = node.empty_pages() >= self.kept;
-                let release = if enough {
+                let surplus =
+                    node.empty_pages() >= kept(self.kept, node) || self.totals.pages > self.limit;
+                let release = if surplus {
                     Some(self.leaves.prepare_release(table, id)?)
                 } else {
                     None
@@ -109,7 +113,7 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
                     node.sub(0, 1);
                     desc.step(State::Unbuddied, State::Empty);
                     node.push_empty(id, desc, push);
-                    return Ok(Freed::Empty(node.empty_pages()));
+                    return Ok(Freed::Empty { surplus });
                 };
                 node.sub(1, 1);
                 self.totals.sub(1, 0);

@@ -53,7 +53,7 @@ mod table;
 mod verify;
 
 pub use block::{Block, BlockState, BlockValue, Content, Locked, Unlocked};
-pub use books::Books;
+pub use books::{Books, SHARE};
 pub use chunk::{Buddy, Extent, Len, CHUNK_SHIFT, CHUNK_SIZE, NCHUNKS, PAGE_SHIFT, PAGE_SIZE};
 pub use cursor::Cursor;
 pub use descriptor::Descriptor;

@@ -164,6 +164,25 @@ impl NodeBooks {
         DescId::from_raw(self.empty.first()?)
     }
 
+    /// The page without zpages that comes after `skip` others. The time this takes grows
+    /// with that.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Corrupt`] when one of them cannot be found.
+    pub(super) fn empty_after<T: Table>(
+        &self,
+        table: &T,
+        skip: usize,
+    ) -> Result<Option<DescId>, Error> {
+        let mut next = self.first_empty();
+        for _ in 0..skip {
+            let Some(id) = next else { break };
+            next = DescId::from_raw(table.descriptor(id)?.links().next());
+        }
+        Ok(next)
+    }
+
     /// As [`NodeBooks::prepare_push`], for the empty pages.
     ///
     /// # Errors

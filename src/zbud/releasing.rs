@@ -68,7 +68,8 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
     /// Takes up to `at_most` pages without zpages on node `nid` that follow each other in a
     /// leaf, to be released: no zpage comes into them any more, and they do not move.
     /// [Release](Self::release) each, or [put it back](Self::put_back). `None` when there
-    /// is none. The time this takes is bounded by the size of a leaf.
+    /// is none. The first `skip` in the list are not where it begins: those that were just
+    /// put back. The time this takes is bounded by that and the size of a leaf.
     ///
     /// # Errors
     ///
@@ -78,9 +79,11 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
         table: &T,
         nid: Nid,
         at_most: usize,
+        skip: usize,
     ) -> Result<Option<Run>, Error> {
         let node = node_mut(&mut self.nodes, nid)?;
-        let Some(first) = node.first_empty().filter(|_| at_most != 0) else {
+        let first = node.empty_after(table, skip)?;
+        let Some(first) = first.filter(|_| at_most != 0) else {
             return Ok(None);
         };
         let leaf = table.leaf(first.leaf()).ok_or(Error::Corrupt)?;

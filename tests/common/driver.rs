@@ -73,12 +73,17 @@ pub enum Action {
     Take {
         nid: u16,
         at_most: usize,
+        skip: usize,
     },
     /// The worker, second part: releases the k-th of these, or puts it `back`, as it does
     /// if somebody has the page.
     Work {
         k: usize,
         back: bool,
+    },
+    /// Keeps none while there are more.
+    Limit {
+        pages: Option<usize>,
     },
     /// Keeps that many pages without zpages on each node from now on.
     Keep {
@@ -273,11 +278,16 @@ impl World {
                     self.pool.pages.unlock(addr)?;
                 }
             }
-            Action::Take { nid, at_most } => self.take(Nid(nid), at_most)?,
+            Action::Take { nid, at_most, skip } => self.take(Nid(nid), at_most, skip)?,
             Action::Work { k, back } => self.work(k, back)?,
             Action::Keep { pages } => {
-                self.reference.kept = pages;
+                self.reference.kept = Some(pages);
                 self.pool.books.keep(pages as u64);
+            }
+            Action::Limit { pages } => {
+                self.reference.limit = pages;
+                let limit = pages.map_or(u64::MAX, |pages| pages as u64);
+                self.pool.books.limit(limit);
             }
             Action::Grow => {
                 if self.pool.table.present().count() < 32 {
@@ -413,7 +423,7 @@ impl World {
                 Freed::Kept => "Kept",
                 Freed::Moving => "Moving",
                 Freed::Released(_) => "Released",
-                Freed::Empty(_) => "Empty",
+                Freed::Empty { .. } => "Empty",
             });
             return self.reference.free(key, locked, freed);
         }
@@ -548,11 +558,11 @@ impl World {
         Ok(right.emptied)
     }
 
-    fn take(&mut self, nid: Nid, at_most: usize) -> Result<(), Trouble> {
+    fn take(&mut self, nid: Nid, at_most: usize, skip: usize) -> Result<(), Trouble> {
         let empty = self.reference.empty_on(nid).len();
-        let Some(run) = self.pool.take_empty(nid, at_most)? else {
+        let Some(run) = self.pool.take_empty_after(nid, at_most, skip)? else {
             ensure!(
-                empty == 0 || at_most == 0,
+                empty <= skip || at_most == 0,
                 "{empty} empty pages, none taken"
             );
             return Ok(());
@@ -600,7 +610,10 @@ impl World {
         let nobody = some(DescId::new(63, 0), "name")?;
         let len = Len::new(1 + k % PAGE_SIZE)?;
         let mut seen = vec![
-            (books.take_empty(table, Nid(NODES), 1).err(), Error::BadNode),
+            (
+                books.take_empty(table, Nid(NODES), 1, 0).err(),
+                Error::BadNode,
+            ),
             (books.release(table, nobody).err(), Error::Stale),
             (books.put_back(table, nobody).err(), Error::Stale),
             (
@@ -709,7 +722,7 @@ impl World {
         }
         for nid in (0..NODES).map(Nid) {
             while !self.reference.empty_on(nid).is_empty() {
-                self.take(nid, usize::MAX)?;
+                self.take(nid, usize::MAX, 0)?;
             }
         }
         while !self.taken.is_empty() {

@@ -348,8 +348,8 @@ impl World {
     pub fn work(&self) -> Result<usize, Trouble> {
         let taken = || -> Result<Option<Run>, Trouble> {
             let mut books = lock(&self.books);
-            match books.take_empty(&self.table, Nid(0), usize::MAX)? {
-                None => Ok(books.take_empty(&self.table, Nid(1), usize::MAX)?),
+            match books.take_empty(&self.table, Nid(0), usize::MAX, 0)? {
+                None => Ok(books.take_empty(&self.table, Nid(1), usize::MAX, 0)?),
                 run => Ok(run),
             }
         };

@@ -258,8 +258,18 @@ impl Pool {
 
     /// Takes empty pages, to release them.
     pub fn take_empty(&mut self, nid: Nid, at_most: usize) -> Result<Option<Run>, Trouble> {
+        self.take_empty_after(nid, at_most, 0)
+    }
+
+    /// The same, but not the first of them.
+    pub fn take_empty_after(
+        &mut self,
+        nid: Nid,
+        at_most: usize,
+        skip: usize,
+    ) -> Result<Option<Run>, Trouble> {
         Ok(self.attempt("take_empty", |books, table| {
-            books.take_empty(table, nid, at_most)
+            books.take_empty(table, nid, at_most, skip)
         })??)
     }
 

@@ -8,7 +8,7 @@ use crate::ensure;
 use std::collections::{BTreeMap, BTreeSet};
 use zbud_movable_core::zbud::{
     Buddy, DescId, Extent, Freed, Len, MappedZpage, Nid, PageAddr, SlotId, State, Table,
-    CHUNK_SIZE, NCHUNKS, PAGE_SIZE,
+    CHUNK_SIZE, NCHUNKS, PAGE_SIZE, SHARE,
 };
 
 /// A zpage.
@@ -92,7 +92,9 @@ pub struct Reference {
     /// Where zpages of each node are put; there, if nobody said so.
     pub homes: BTreeMap<u16, Nid>,
     /// Empty pages that are kept on each node.
-    pub kept: usize,
+    pub kept: Option<usize>,
+    /// None is kept while there are more pages.
+    pub limit: Option<usize>,
     keys: u32,
 }
 
@@ -220,17 +222,18 @@ impl Reference {
     pub fn free(&mut self, key: u32, locked: bool, freed: Freed) -> Result<(), Trouble> {
         let zpage = some(self.zpages.remove(&key), "such zpage")?;
         let nid = self.page(zpage.addr)?.nid;
-        let (before, kept) = (self.empty_on(nid).len(), self.kept);
+        let beyond = self.limit.is_some_and(|limit| self.pages.len() > limit);
+        let pages = self.pages.values().filter(|page| page.nid == nid).count();
+        let kept = self.kept.map_or(0, |kept| kept.max(pages / SHARE as usize));
+        let enough = beyond || self.empty_on(nid).len() >= kept;
         let page = self.page(zpage.addr)?;
         *page.buddy(zpage.buddy) = None;
         let right = match (page.state(), freed) {
             (State::Moving, Freed::Moving) | (State::Unbuddied, Freed::Kept) => true,
-            (State::Empty, Freed::Empty(empty)) => {
-                (locked || before < kept) && empty == before as u64 + 1
-            }
+            (State::Empty, Freed::Empty { surplus }) => (locked || !enough) && surplus == enough,
             (State::Empty, Freed::Released(released)) => {
                 self.pages.remove(&zpage.addr.address());
-                !locked && before >= kept && released.page == zpage.addr
+                !locked && enough && released.page == zpage.addr
             }
             _ => false,
         };

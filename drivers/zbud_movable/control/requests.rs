@@ -126,6 +126,8 @@ impl Request<'_> {
     /// counts those that stay.
     fn run(&mut self, pool: &Arc<Pool>, remap: &Remap) {
         for step in remap.steps() {
+            // No page has to be found for these.
+            pool.release_empty(step.from, u64::MAX);
             let stayed = self.result.and_then(|()| move_all(pool, step));
             self.result = stayed.map(|_| ());
             // No page came to a node before its own had left it.

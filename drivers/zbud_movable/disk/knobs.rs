@@ -27,6 +27,14 @@ impl Knobs {
         }
     }
 
+    /// Pages that the pool may have; `u64::MAX` if there is no limit.
+    pub(super) fn limit(&self) -> u64 {
+        match self.mem_limit.load(Ordering::Relaxed) {
+            0 => u64::MAX,
+            limit => limit,
+        }
+    }
+
     /// As they were at first.
     pub(super) fn reset(&self) {
         self.mem_limit.store(0, Ordering::Relaxed);

@@ -83,6 +83,7 @@ impl Store {
         pool: ShownPool,
     ) -> Result<Self> {
         let len = usize::try_from(blocks).map_err(|_| ENOMEM)?;
+        pool.set_limit(knobs.limit());
         Ok(Self {
             states: ZeroedSlice::new(len)?,
             values: ZeroedSlice::new(len)?,
@@ -96,6 +97,11 @@ impl Store {
 
     pub(super) fn blocks(&self) -> u64 {
         self.states.len() as u64
+    }
+
+    /// `mem_limit` is another.
+    pub(super) fn limit_has_changed(&self) {
+        self.pool.set_limit(self.knobs.limit());
     }
 
     pub(super) fn pool(&self) -> ArcBorrow<'_, Pool> {
@@ -262,8 +268,8 @@ impl Store {
     /// Gives `zpage` back unless the pool has become larger than it may be. May sleep.
     fn within_limit<'s>(&'s self, zpage: Zpage<'s>) -> Result<Zpage<'s>> {
         let pool = &*self.pool;
-        let limit = self.knobs.mem_limit.load(Ordering::Relaxed);
-        if limit != 0 && pool.pages() > limit && !pool.comes_down_to(limit) {
+        let limit = self.knobs.limit();
+        if pool.pages() > limit && !pool.comes_down_to(limit) {
             return Err(ENOMEM);
         }
         self.stats.pages_max.raise(pool.pages());

@@ -85,7 +85,11 @@ static MEM_LIMIT: Attr = file(
     Read::Nothing,
     Some(|disk, bytes| {
         let pages = input::size(word(bytes)?)?.div_ceil(PAGE_SIZE as u64);
+        let state = disk.state.lock();
         disk.knobs.mem_limit.store(pages, Ordering::Relaxed);
+        if let Some(store) = state.store() {
+            store.limit_has_changed();
+        }
         Ok(())
     }),
 );

@@ -317,8 +317,8 @@ unsafe extern "C" fn invalidate_folio(folio: *mut bindings::folio, _: usize, _: 
     // SAFETY: Locked.
     let owner = unsafe { bindings::zbm_folio_detach_private(folio) };
     if !owner.is_null() {
-        // SAFETY: What `admit` put there, detached once. Not the last reference: the
-        // worker has one, or the caller that drains the pool.
+        // SAFETY: What `admit` put there, detached once. Not the last reference: the pool's
+        // user has one until `Pool::drain` has returned, which waits for the worker.
         drop(unsafe { Arc::from_raw(owner.cast::<Pool>()) });
     }
 }

@@ -20,7 +20,7 @@ use crate::linux::work_queue::WorkQueue;
 use crate::linux::worker::Worker;
 use crate::zbud::{
     Books, Cursor, DescId, Descriptor, Extents, Freed, Len, MappedZpage, Nid, NodeBooks, Run,
-    Table, Violation,
+    Table, Violation, DESCRIPTORS_PER_LEAF,
 };
 use core::sync::atomic::{AtomicU64, Ordering};
 use kernel::prelude::*;
@@ -31,12 +31,9 @@ use kernel::sync::{new_spinlock, Arc, ArcBorrow, SpinLock};
 /// How long a store at the limit waits for pages that are to be released: longer than a
 /// worker that runs needs, and short for one who waits for memory.
 const TICKS: u32 = 25;
-/// Pages without zpages that are kept on each node for the next zpages, so that these need
-/// no page from the kernel; 256 KiB.
+/// Pages without zpages that are kept on each node at least for the next zpages, so that
+/// these need no page from the kernel; 256 KiB.
 const KEPT: u64 = 64;
-/// How many of them the worker leaves when there are more: some way to go until it is
-/// needed again.
-const LEFT: u64 = 32;
 /// Those that were not needed for so many milliseconds go.
 const REST: u32 = 500;
 
@@ -372,8 +369,7 @@ impl Pool {
                 }
                 drop(leaf);
             }
-            Freed::Empty(empty) => {
-                let surplus = empty > KEPT;
+            Freed::Empty { surplus } => {
                 if surplus {
                     pool.counters().deferred_frees.inc();
                 }
@@ -407,17 +403,21 @@ impl Pool {
                 Asked::Idle => locked.books.take_idle(nid),
                 _ => 0,
             };
-            let nodes = locked.books.nodes();
-            let empty = nodes
-                .get(usize::from(nid.0))
-                .map_or(0, NodeBooks::empty_pages);
+            let (kept, beyond) = (locked.books.kept_on(nid), locked.books.beyond_limit());
+            let node = locked.books.nodes().get(usize::from(nid.0));
+            let empty = node.map_or(0, NodeBooks::empty_pages);
             drop(locked);
+            let surplus = if empty > kept {
+                // So that it is some way until the worker is needed again.
+                empty.saturating_sub(kept / 2)
+            } else {
+                0
+            };
             self.release_empty(
                 nid,
                 match asked {
                     Asked::All => empty,
-                    _ if empty > KEPT => empty.saturating_sub(LEFT).max(idle),
-                    _ => idle,
+                    _ => idle.max(surplus).max(beyond),
                 },
             );
         }
@@ -429,10 +429,13 @@ impl Pool {
 
     /// Releases up to `pages` pages without zpages on node `nid`; fewer when there are not
     /// so many. Those that mm has hold of stay. Sleeps.
-    fn release_empty(&self, nid: Nid, pages: u64) {
+    pub(crate) fn release_empty(&self, nid: Nid, pages: u64) {
         let mut left = usize::try_from(pages).unwrap_or(usize::MAX);
-        while left != 0 {
-            let taken = self.locked.lock().books.take_empty(&self.table, nid, left);
+        let mut stayed = 0;
+        while left != 0 && stayed <= DESCRIPTORS_PER_LEAF {
+            let mut locked = self.locked.lock();
+            let taken = locked.books.take_empty(&self.table, nid, left, stayed);
+            drop(locked);
             let run = match taken {
                 Ok(Some(run)) => run,
                 Ok(None) => return,
@@ -445,13 +448,14 @@ impl Pool {
                 }
             };
             left = left.saturating_sub(run.len());
-            self.release(run);
+            stayed = stayed.saturating_add(self.release(run));
             task::cond_resched();
         }
     }
 
-    /// Releases pages that were taken for it, but for those that mm has hold of. Sleeps.
-    fn release(&self, run: Run) {
+    /// Releases pages that were taken for it, but for those that mm has hold of; returns how
+    /// many these are. Sleeps.
+    fn release(&self, run: Run) -> usize {
         let page = |id| {
             let locked = self.locked.lock();
             let address = self.table.descriptor(id).ok()?.page()?;
@@ -481,6 +485,12 @@ impl Pool {
         let leaf = self.remove_leaf(&mut locked, leaf);
         drop(locked);
         drop(leaf);
+        run.ids().filter(|&id| stayed.contains(id)).count()
+    }
+
+    /// From now on no page without zpages is kept while the pool has more than `pages`.
+    pub(crate) fn set_limit(&self, pages: u64) {
+        self.locked.lock().books.limit(pages);
     }
 
     /// Whether the pool has no more than `limit` pages, or will have once those that are
@@ -552,8 +562,8 @@ impl Pool {
         self.table.leaves()
     }
 
-    /// The next page on node `nid` that has zpages, in the leaf of `cursor`, which goes
-    /// on behind it; `None` in its place if it is just being moved.
+    /// The next page on node `nid` that can move, in the leaf of `cursor`, which goes on
+    /// behind it; `None` in its place if it is just being moved.
     pub(crate) fn next_page_on(
         &self,
         cursor: &mut Cursor,
@@ -592,8 +602,8 @@ impl Pool {
     ///
     /// # Errors
     ///
-    /// `EAGAIN` when `id` does not describe the page any more, or no zpage is left in it;
-    /// `EBUSY` when one is mapped.
+    /// `EAGAIN` when `id` does not describe the page any more, or it is being released;
+    /// `EBUSY` when a zpage is mapped.
     pub(crate) fn check_move(&self, id: DescId, page: PageLock<'_>) -> Result {
         let page = page.page().address().ok_or(EINVAL)?;
         let locked = self.locked.lock();
@@ -608,8 +618,8 @@ impl Pool {
     ///
     /// # Errors
     ///
-    /// `EBUSY` when a zpage is mapped, `EAGAIN` when `src` is not the page of `id` or no
-    /// zpage is left in it, and those of `copy`. Neither page has changed then.
+    /// `EBUSY` when a zpage is mapped, `EAGAIN` when `src` is not the page of `id` or is
+    /// being released, and those of `copy`. Neither page has changed then.
     ///
     /// # Safety
     ///
