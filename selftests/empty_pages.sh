@@ -23,7 +23,7 @@ ktap_set_plan 14
 
 # --- kept ---
 
-refilled() { on_node 0 python3 "$TOOLS/refill.py" "$DATA" "$DISK_SYS" 300 40; }
+refilled() { on_node 0 python3 "$TOOLS/refill.py" "$DATA" "$DISK_SYS" 60 40; }
 ktap_test_result "the next stores take the pages that were freed" refilled
 ktap_test_result "figures add up" counters_add_up
 

@@ -3,22 +3,19 @@
 """refill.py DISK FIGURES BLOCKS AGAIN: whether pages that lose their data are kept for what is
 stored next. FIGURES is the directory in sysfs with the figures of DISK.
 
-Stores BLOCKS random blocks, each of which takes a page, discards them, waits until no more
-pages are kept than may be, and stores AGAIN of them. The pool must have got no page for these,
-and so many fewer are empty. The worker may come between and release some: then it is tried
-again."""
+Stores BLOCKS random blocks, each of which takes a page and so many of which are kept, discards
+them, and stores AGAIN of them. The pool must have got no page for these, and so many fewer are
+empty. The worker may come between and release some: then it is tried again."""
 
 import fcntl
 import os
 import struct
 import sys
-import time
 
 from direct import Direct
 
 BLOCK = 4096
 BLKDISCARD = 0x1277
-KEPT = 64  # on each node
 ATTEMPTS = 50
 
 
@@ -33,11 +30,6 @@ class Figures:
     def now(self):
         return self.number("pages"), self.number("empty_pages")
 
-    def kept(self):
-        """The most that is kept on a node."""
-        nodes = [name for name in os.listdir(self.directory) if name.startswith("node")]
-        return max(self.number(f"{node}/empty_pages") for node in nodes)
-
 
 def attempt(disk, figures, data, again):
     """What was wrong, or nothing; None if the worker came between."""
@@ -47,18 +39,12 @@ def attempt(disk, figures, data, again):
     if pages < len(data) // BLOCK:
         return f"{len(data) // BLOCK} random blocks take {pages} pages"
     fcntl.ioctl(disk.fd, BLKDISCARD, struct.pack("QQ", 0, len(data)))
-    until = time.monotonic() + 60
-    while figures.kept() > KEPT:
-        if time.monotonic() > until:
-            return f"{figures.kept()} pages are kept on a node"
     before, empty = figures.now()
     for at in range(0, again * BLOCK, BLOCK):
         disk.write(data[at : at + BLOCK], at)
     after, left = figures.now()
-    if before != empty:
-        return f"{before} pages, of which {empty} are empty, and none is in use"
     if after > max(before, again):
-        return f"{before} pages were there, {after} are now"
+        return f"{before} pages were there, {empty} of them empty, and {after} are now"
     return "" if (after, left) == (before, before - again) else None
 
 

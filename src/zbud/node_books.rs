@@ -27,6 +27,10 @@ pub struct NodeBooks {
     home: Nid,
 }
 
+/// What part of the idle pages goes at a time while others are in use: one of so many, as what
+/// is not needed for a moment may be in the next.
+const SLOWLY: u64 = 8;
+
 const _: () = assert!(NCHUNKS == u64::BITS as usize);
 
 impl Default for NodeBooks {
@@ -208,9 +212,15 @@ impl NodeBooks {
         self.idle = self.idle.min(self.empty_pages);
     }
 
-    /// How many of the empty pages have not been needed since this was last asked.
+    /// How many of the empty pages should go: of those that were not needed since this was
+    /// last asked a [part](SLOWLY), or all if none came or went meanwhile.
     pub(super) fn take_idle(&mut self) -> u64 {
-        core::mem::replace(&mut self.idle, self.empty_pages)
+        let idle = core::mem::replace(&mut self.idle, self.empty_pages);
+        if idle == self.empty_pages {
+            idle
+        } else {
+            idle.div_ceil(SLOWLY)
+        }
     }
 
     /// The list of empty pages, and whether the counts that go with it may be right.

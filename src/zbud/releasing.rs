@@ -59,7 +59,8 @@ impl Stayed {
 }
 
 impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
-    /// How many of the empty pages on node `nid` were not needed since this was last asked.
+    /// How many of the empty pages on node `nid` should go, as they were not needed since this
+    /// was last asked: all when the pool is at rest, else some of them.
     pub fn take_idle(&mut self, nid: Nid) -> u64 {
         let node = self.nodes.as_mut().get_mut(nid.index());
         node.map_or(0, NodeBooks::take_idle)
