@@ -31,19 +31,8 @@ rounds=3
 ! is_long || rounds=$((rounds * 30))
 ktap_set_plan 78
 
-# A group in which half of the process finds room. The mover page_cache charges pool pages
-# to the group that is swapped out, where the kernel does not let it charge them to the root's
-# (before 6.17): swapping gives little room there, so a group that is this small is killed at
-# times. There the process finds room, and is put out as a whole where others swap.
+# A group in which half of the process finds room.
 limit=$((hog_mib / 2))
-charged() {
-	local major minor
-	IFS=. read -r major minor _ <<<"$(uname -r)"
-	[ "$(mover)" = page_cache ] && [ $((major * 1000 + minor)) -lt 6017 ]
-}
-! charged || limit=$((hog_mib * 2))
-# begin: a process in that group, part of which is swapped out.
-begin() { hog_start "$SCRATCH/data" "$hog_mib" "${CONFINED[@]}" && { ! charged || hog_do out; }; }
 # confined: what the process is run by, in that group.
 confined() {
 	echo "${limit}M" >$CGROUP/memory.max
@@ -71,7 +60,7 @@ is "has its priority" "$(awk -v name="$DATA" '$1 == name { print $5 }' /proc/swa
 ktap_test_result "holds its header only" only_header
 confined
 freed=$(io_stat notify_free)
-ktap_test_result "a process of $hog_mib MiB in $limit MiB" begin
+ktap_test_result "a process of $hog_mib MiB in $limit MiB" hog_start "$SCRATCH/data" "$hog_mib" "${CONFINED[@]}"
 ktap_print_msg "$(swapped_pages) of $pages pages are swapped out, $(counter pages) pages in the pool"
 is "a third of it is swapped out" "$(swapped_pages)" -ge $((pages / 3))
 is "onto the disk" "$(disk_file zpages)" -ge $((pages / 3))
@@ -120,7 +109,7 @@ is "no I/O failed" "$(io_stat failed_reads) $(io_stat failed_writes) $(io_stat i
 
 confined
 swap_under_load() {
-	swap_on && begin || return
+	swap_on && hog_start "$SCRATCH/data" "$hog_mib" "${CONFINED[@]}" || return
 	free_to_grow
 	hog_ask write 5
 	swap_off && hog_answer && hog_do read || return
@@ -149,7 +138,7 @@ folios() { cat "$THP/hugepages-$1kB/stats/$2" 2>/dev/null || echo 0; }
 large_swapped() {
 	confined
 	HUGE=huge
-	swap_on && begin && hog_do write 9 && hog_do out && hog_do read &&
+	swap_on && hog_start "$SCRATCH/data" "$hog_mib" "${CONFINED[@]}" && hog_do write 9 && hog_do out && hog_do read &&
 		hog_do write 2 && hog_do out && hog_do read && hog_stop && swap_off
 	set -- $?
 	HUGE=''

@@ -5,13 +5,10 @@
  * type, of which two can have them (mm/migrate.c). The helpers are declared in
  * helpers.h. compat.rs has the differences that only Rust sees.
  */
-#include <linux/memcontrol.h>
 #include <linux/migrate.h>
 #include <linux/mm.h>
 #include <linux/page-flags.h>
 #include <linux/page_ref.h>
-#include <linux/pagemap.h>
-#include <linux/sched/mm.h>
 #include <linux/version.h>
 
 #include "helpers.h"
@@ -139,31 +136,3 @@ void zbm_page_put_claimed(struct page *page, int refs)
 }
 
 #endif
-
-/*
- * From 6.17 on charged to the root's cgroup; before, where root_mem_cgroup is not for
- * modules, to that of the task that stores. AS_KERNEL_FILE would charge the root, too,
- * but what it counts per node does not move with a page.
- */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 17, 0) && defined(CONFIG_MEMCG)
-#define ZBM_CHARGE_ROOT 1
-#endif
-
-int zbm_page_cache_add(struct address_space *mapping, struct page *page,
-		       unsigned long index, void *owner, gfp_t gfp)
-{
-	struct folio *folio = page_folio(page);
-	int err;
-#ifdef ZBM_CHARGE_ROOT
-	struct mem_cgroup *active = set_active_memcg(root_mem_cgroup);
-#endif
-
-	folio_mark_uptodate(folio);
-	err = filemap_add_folio(mapping, folio, index, gfp);
-	if (!err)
-		folio_attach_private(folio, owner);
-#ifdef ZBM_CHARGE_ROOT
-	set_active_memcg(active);
-#endif
-	return err;
-}

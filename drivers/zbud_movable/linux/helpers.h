@@ -64,13 +64,13 @@ bool zbm_page_claim(struct page *page, int refs);
 void zbm_page_unclaim(struct page *page, int refs);
 /* After zbm_page_claim: drops the page lock and the references. */
 void zbm_page_put_claimed(struct page *page, int refs);
-/* Adds @page, returns it locked and with @owner as its private data. */
-int zbm_page_cache_add(struct address_space *mapping, struct page *page,
-		       unsigned long index, void *owner, gfp_t gfp);
 
 /* page_cache.c */
 void zbm_page_cache_set_up(struct address_space *mapping,
 			   const struct address_space_operations *ops);
+/* Adds @page, returns it locked and with @owner as its private data. */
+int zbm_page_cache_add(struct address_space *mapping, struct page *page,
+		       unsigned long index, void *owner, gfp_t gfp);
 /* Removes @pages pages from @index on; waits for their page locks. */
 void zbm_page_cache_remove(struct address_space *mapping, unsigned long index,
 			   unsigned int pages);

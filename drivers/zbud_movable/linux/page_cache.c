@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Pages in the page cache of an inode of ours. See helpers.h. */
 #include <linux/highmem.h>
+#include <linux/memcontrol.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
+#include <linux/rcupdate.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/task.h>
 #include <linux/swap.h>
 
 #include "helpers.h"
@@ -12,6 +16,42 @@ void zbm_page_cache_set_up(struct address_space *mapping,
 {
 	mapping->a_ops = ops;
 	mapping_set_unevictable(mapping);
+}
+
+/*
+ * The memory cgroup that is charged for a page of the pool: the root's, which has no limit.
+ * The task that stores reclaims, so a group at its limit would pay a whole page for each
+ * that it puts out, and could not be freed after its end as long as others' data are in a
+ * page that it has paid for. init_task is in the root's group for ever; root_mem_cgroup
+ * is for modules from 6.17 on only. AS_KERNEL_FILE (6.17) would charge the root, too, but
+ * what it counts per node does not move with a page.
+ */
+static struct mem_cgroup *zbm_charged(void)
+{
+	struct mem_cgroup *root = NULL;
+
+#ifdef CONFIG_MEMCG
+	rcu_read_lock();
+	root = mem_cgroup_from_task(&init_task);
+	/* Never freed, and not counted. */
+	rcu_read_unlock();
+#endif
+	return root;
+}
+
+int zbm_page_cache_add(struct address_space *mapping, struct page *page,
+		       unsigned long index, void *owner, gfp_t gfp)
+{
+	struct folio *folio = page_folio(page);
+	struct mem_cgroup *active = set_active_memcg(zbm_charged());
+	int err;
+
+	folio_mark_uptodate(folio);
+	err = filemap_add_folio(mapping, folio, index, gfp);
+	if (!err)
+		folio_attach_private(folio, owner);
+	set_active_memcg(active);
+	return err;
 }
 
 void zbm_page_cache_remove(struct address_space *mapping, unsigned long index,
