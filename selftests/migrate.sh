@@ -7,7 +7,8 @@
 # the pools. Relative placement is kept, sets of different size are folded, sets
 # that overlap move no page twice, pages in use stay and are counted. Requests that
 # end early, for want of memory or by a signal, say how far they came; there is one
-# at a time. Contents are the same after each.
+# at a time. /proc/vmstat counts the pages that moved, and those that did not, as for
+# migrate_pages(2). Contents are the same after each.
 
 . "$(dirname "$0")/lib.sh"
 ktap_print_header
@@ -23,12 +24,24 @@ scratch
 real_data "$SCRATCH/data" "$(pick 12 8)"
 real_data "$SCRATCH/more" "$(pick 48 32)"
 blocks=$(($(stat -c %s "$SCRATCH/data") / 4096))
-ktap_set_plan 60
+ktap_set_plan 68
 
 on() { cat "$SYS/node$1/pages"; }
 # shares: the pages on nodes 0 to 3.
 shares() { echo "$(on 0) $(on 1) $(on 2) $(on 3)"; }
 moves() { node_sum moved_out; }
+
+# count_from_here, and counted NAME MOVED STAYED: what /proc/vmstat has counted since. mm may
+# move a page or two of its own meanwhile.
+count_from_here() { success=$(vmstat pgmigrate_success) fail=$(vmstat pgmigrate_fail); }
+counted() {
+	ktap_test_result "$1: pgmigrate_success, pgmigrate_fail" at_most_8_more \
+		$(($(vmstat pgmigrate_success) - success - $2)) $(($(vmstat pgmigrate_fail) - fail - $3))
+}
+at_most_8_more() {
+	echo "$1 successes and $2 failures more than the pages"
+	[ "$1" -ge 0 ] && [ "$1" -le 8 ] && [ "$2" -ge 0 ] && [ "$2" -le 8 ]
+}
 
 # spread N...: each of nodes 0 to 3 gets that many quarters of a quarter of the data,
 # anew.
@@ -52,7 +65,9 @@ request() {
 	local before moved_before user_before
 	before=$(shares) moved_before=$(moves) user_before=$(counter stats/user_moved)
 	pool_pages | sort >"$SCRATCH/before"
+	count_from_here
 	ktap_test_result "migrate $1" eval "echo '$1' >$SYS/migrate"
+	counted "migrate $1" "$3" 0
 	is "migrate $1: from $before" "$(shares)" = "$2"
 	is "migrate $1: each page moves once at most" $(($(moves) - moved_before)) -eq "$3"
 	is "migrate $1: user_moved, not_moved" \
@@ -79,7 +94,9 @@ ktap_test_result "figures add up" counters_add_up
 ktap_test_result "pins 20 blocks" put pin "0 20"
 pinned=$(pinned_pages | wc -l)
 pages=$(counter pages)
+count_from_here
 ktap_test_result "migrate 2 0" eval "echo '2 0' >$SYS/migrate"
+counted "pages in use" $((pages - pinned)) "$pinned"
 is "pages in use are counted as not moved" "$(counter stats/not_moved) $(on 2)" = "$pinned $pinned"
 is "the others have moved" "$(on 0)" -eq $((pages - pinned))
 put unpin all
@@ -117,6 +134,7 @@ echo 3 >/proc/sys/vm/drop_caches
 for _ in 1 2 3 4 5; do
 	occupy_node 3 8000 || break
 	user_before=$(counter stats/user_moved)
+	count_from_here
 	errno=$(write_errno "$SYS/migrate" "0 3")
 	[ "$errno" = 0 ] || break
 	vacate_node
@@ -125,6 +143,7 @@ done
 is "node 3 was almost full" "${OCCUPIER:+full}" = full
 moved=$(($(counter stats/user_moved) - user_before))
 ktap_print_msg "$errno: $moved moved, $(counter stats/not_moved) not"
+counted "no memory at the destination" "$moved" "$(counter stats/not_moved)"
 is "no memory at the destination: ENOMEM" "$errno" = ENOMEM
 adds_up "what was moved, and what was not, is all there is" \
 	"$(on 3) $((moved + $(counter stats/not_moved))) $(on 0)" = "$moved $pages $((pages - moved))"

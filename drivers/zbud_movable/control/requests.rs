@@ -7,6 +7,7 @@
 use crate::linux::node_list;
 use crate::linux::page::{NewPage, PageRef};
 use crate::linux::task;
+use crate::linux::vmstat;
 use crate::pool::mems::Mems;
 use crate::pool::pool::Pool;
 use crate::pool::pools::Pools;
@@ -141,6 +142,7 @@ impl Drop for Request<'_> {
     fn drop(&mut self) {
         let requests = self.requests;
         requests.not_moved.store(self.left, Ordering::Relaxed);
+        vmstat::not_migrated(self.left);
         requests.running.store(false, Ordering::Release);
     }
 }
@@ -178,7 +180,11 @@ fn move_pages(pool: &Arc<Pool>, step: Step, wait: bool, left: &mut Left) -> Resu
     while cursor.leaf() < end {
         while let Some((id, src)) = pool.next_page_on(&mut cursor, step.from) {
             match src.map_or(Err(EBUSY), |src| move_page(pool, id, src, step.to, wait)) {
-                Ok(()) => pool.counters().user_moved.inc(),
+                Ok(()) => {
+                    pool.counters().user_moved.inc();
+                    // mm counts the pages that it moves itself.
+                    vmstat::migrated();
+                }
                 Err(error) if error == ENOMEM => return Err(ENOMEM),
                 Err(error) if error == EAGAIN => left.stale = left.stale.saturating_add(1),
                 Err(_) => left.busy = left.busy.saturating_add(1),

@@ -126,6 +126,10 @@ void zbm_queue_delayed_work(struct workqueue_struct *wq, struct delayed_work *wo
 /* At once, also if it is queued for later. */
 void zbm_queue_now(struct workqueue_struct *wq, struct delayed_work *work);
 
+/* vmstat.c */
+void zbm_count_migrate_success(u64 pages);
+void zbm_count_migrate_fail(u64 pages);
+
 /* module.c */
 /* The module's parameters. */
 const char *zbm_param_mover(void);

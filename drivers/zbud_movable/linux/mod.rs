@@ -19,6 +19,7 @@ pub(crate) mod page;
 pub(crate) mod seq;
 pub(crate) mod task;
 pub(crate) mod trigger;
+pub(crate) mod vmstat;
 pub(crate) mod work_queue;
 pub(crate) mod worker;
 pub(crate) mod zeroed;
