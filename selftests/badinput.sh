@@ -161,8 +161,7 @@ modes() {
 		done
 	done <<-LIST
 		200 $TRIGGERS/pin $TRIGGERS/unpin $TRIGGERS/free_every
-		444 $POOL/summary
-		400 $POOL/pages $POOL/verify
+		400 $POOL/summary $POOL/pages $POOL/verify
 		444 $SYS/pages $SYS/zpages $SYS/stored_bytes $SYS/unbuddied_pages
 		444 $(echo "$SYS"/node*/* "$SYS"/stats/*) $SYS/mover $SYS/mems_effective
 		644 $SYS/mems $SYS/memory_migrate
@@ -183,10 +182,10 @@ nobody_is_refused() {
 		! as_nobody tee "$file" <<<1 >/dev/null 2>&1 ||
 			{ echo "could write $file"; return 1; }
 	done
-	for file in "$DATA" "$TRIGGERS"/{pin,unpin,free_every} "$POOL"/{pages,verify} "$SYS"/{migrate,verify}; do
+	for file in "$DATA" "$TRIGGERS"/{pin,unpin,free_every} "$POOL"/{summary,pages,verify} "$SYS"/{migrate,verify}; do
 		! as_nobody cat "$file" >/dev/null 2>&1 || { echo "could read $file"; return 1; }
 	done
-	for file in "$SYS"/{pages,zpages,mems,mems_effective,memory_migrate} "$SYS"/stats/* "$POOL/summary"; do
+	for file in "$SYS"/{pages,zpages,mems,mems_effective,memory_migrate} "$SYS"/stats/*; do
 		as_nobody cat "$file" >/dev/null || { echo "could not read $file"; return 1; }
 	done
 }

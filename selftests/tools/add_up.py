@@ -52,6 +52,11 @@ def parse_summary(text):
     return total, nodes
 
 
+def whole_pages(count):
+    """Bytes as sysfs, which all may read, tells them."""
+    return -(-count // PAGE) * PAGE
+
+
 def count(pages):
     """What counters must say of `pages`: in all, and by node."""
     total, nodes = Sums(), {}
@@ -114,7 +119,7 @@ class Judge:
             self.same(f"{whose}{name}: in pages, sum of nodes", total[name], sum(node[name] for node in nodes.values()))
             for nid, node in nodes.items():
                 self.same(f"{whose}{name} of node {nid}: in pages, counter", on_node.get(nid, {}).get(name, 0), node[name])
-        self.same(f"{whose}bytes: in pages, counter", total["stored_bytes"], self.number(directory, "stored_bytes"))
+        self.same(f"{whose}bytes: in pages, counter", whole_pages(total["stored_bytes"]), self.number(directory, "stored_bytes"))
         return nodes
 
     def check_summary(self, pool, pages):
@@ -147,7 +152,7 @@ class Judge:
             return self.unlike(f"{disk}: mm_stat has {len(mm_stat)} figures")
         stored, compressed, used, _, used_max, same, compacted, huge, huge_since = map(int, mm_stat)
         self.same(f"{disk}: mm_stat: stored: in pages, told", (total["zpages"] + same) * PAGE, stored)
-        self.same(f"{disk}: mm_stat: compressed: in pages, told", total["stored_bytes"], compressed)
+        self.same(f"{disk}: mm_stat: compressed: in pages, told", whole_pages(total["stored_bytes"]), compressed)
         self.same(f"{disk}: mm_stat: used: in pages, told", total["pages"] * PAGE, used)
         self.same(f"{disk}: mm_stat: compacted: expected, told", 0, compacted)
         self.same(f"{disk}: mm_stat: huge: in pages, told", lengths.count(PAGE), huge)

@@ -8,6 +8,7 @@
 //! mincore(2) where it has pages.
 
 use crate::linux::bindings;
+use crate::linux::task;
 use crate::mover::page_cache::{self, PageCache};
 use crate::pool::pools::Pools;
 use crate::zbud::PAGE_SIZE;
@@ -135,6 +136,11 @@ unsafe fn shared<'a>(file: *const bindings::file) -> &'a Shared {
 ///
 /// Called by the VFS only, for a file of ours that is being opened.
 unsafe extern "C" fn open(_: *mut bindings::inode, file: *mut bindings::file) -> c_int {
+    // A node for the device can be made anywhere, with any mode, and the pages have what all
+    // others have swapped out.
+    if !task::may_see_memory() {
+        return EPERM.to_errno();
+    }
     // SAFETY: The file is being opened by us alone.
     unsafe {
         if (*file).f_mode & bindings::ZBM_FMODE_WRITE != 0 {

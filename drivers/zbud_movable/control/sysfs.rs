@@ -5,10 +5,11 @@
 
 use super::requests::Requests;
 use crate::linux::input;
-use crate::linux::kobject::{Attribute, Dir, Directory, Parent, Shown, Value};
+use crate::linux::kobject::{whole_pages, Attribute, Dir, Directory, Parent, Shown, Value};
 use crate::linux::node;
 use crate::linux::node_list;
 use crate::pool::counters::Counters;
+use crate::pool::pool::Pool;
 use crate::pool::pools::Pools;
 use crate::zbud::{Nid, NodeBooks, NodeSet};
 use kernel::prelude::*;
@@ -72,9 +73,8 @@ static EMPTY_PAGES: Attr = number(c"empty_pages", |control, nid| {
     node_sum(control, nid, NodeBooks::empty_pages)
 });
 static STORED_BYTES: Attr = number(c"stored_bytes", |control, _| {
-    control
-        .pools
-        .sum(|pool| pool.with_books(|books| books.stored_bytes()))
+    let bytes = |pool: &Pool| pool.with_books(|books| books.stored_bytes());
+    whole_pages(control.pools.sum(bytes))
 });
 static MOVER: Attr = file(c"mover", 0o444, Read::Text(mover), None);
 static MIGRATE: Attr = file(c"migrate", 0o200, Read::Nothing, Some(migrate));

@@ -9,7 +9,7 @@ use super::stats::{Count, Stats};
 use super::store::Store;
 use crate::linux::disk::Attribute;
 use crate::linux::input;
-use crate::linux::kobject::{self, Directory, Shown, Value};
+use crate::linux::kobject::{self, whole_pages, Directory, Shown, Value};
 use crate::linux::node_list;
 use crate::pool::pool::Pool;
 use crate::zbud::{Nid, NodeBooks, NodeSet, PAGE_SHIFT, PAGE_SIZE};
@@ -262,7 +262,7 @@ fn figure(state: &State, nid: Option<Nid>, of: fn(&NodeBooks) -> u64) -> u64 {
 
 fn stored_bytes(state: &State) -> u64 {
     let bytes = |pool: &Pool| pool.with_books(|books| books.stored_bytes());
-    state.store().map_or(0, |store| bytes(&store.pool()))
+    whole_pages(state.store().map_or(0, |store| bytes(&store.pool())))
 }
 
 fn mm_stat(disk: &Disk, state: &State) -> Result<CString> {

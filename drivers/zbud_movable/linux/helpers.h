@@ -116,6 +116,7 @@ void zbm_cond_resched(void);
 /* Sleeps for one tick. */
 void zbm_short_sleep(void);
 bool zbm_fatal_signal_pending(void);
+bool zbm_capable_rawio(void);
 
 /* work.c */
 struct workqueue_struct *zbm_alloc_workqueue(const char *name, unsigned int flags);

@@ -32,6 +32,14 @@ pub(crate) struct Value<'a>(*mut c_char, PhantomData<&'a mut ()>);
 /// A value that was written, by its length.
 pub(crate) struct Shown(c_int);
 
+/// Bytes as everybody may read them. Exact, a file that says how much the data of all
+/// compress to would tell of one page of somebody else's, too, when that is swapped out.
+pub(crate) fn whole_pages(bytes: u64) -> u64 {
+    // CAST: fits.
+    let page = PAGE_SIZE as u64;
+    bytes.div_ceil(page).saturating_mul(page)
+}
+
 impl Value<'_> {
     pub(crate) fn number(self, number: u64) -> Shown {
         // SAFETY: sysfs_emit wants the page that sysfs gave.

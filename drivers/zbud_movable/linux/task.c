@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The running task and the CPU. See helpers.h. */
+#include <linux/capability.h>
 #include <linux/cpumask.h>
 #include <linux/preempt.h>
 #include <linux/sched.h>
@@ -41,4 +42,9 @@ void zbm_short_sleep(void)
 bool zbm_fatal_signal_pending(void)
 {
 	return fatal_signal_pending(current);
+}
+
+bool zbm_capable_rawio(void)
+{
+	return capable(CAP_SYS_RAWIO);
 }

@@ -54,6 +54,13 @@ pub(crate) fn cond_resched_killable() -> Result {
     Ok(())
 }
 
+/// Whether the caller may see memory that is not its own: CAP_SYS_RAWIO, which /dev/mem and
+/// /proc/kcore ask for, too.
+pub(crate) fn may_see_memory() -> bool {
+    // SAFETY: Looks at the credentials of the caller, in process context.
+    unsafe { bindings::zbm_capable_rawio() }
+}
+
 /// Processors that there may ever be: above the greatest number that [`cpu`] gives.
 pub(crate) fn cpus() -> usize {
     // SAFETY: Reads a variable. CAST: 32 bits fit.

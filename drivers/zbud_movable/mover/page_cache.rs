@@ -59,6 +59,9 @@ unsafe extern "C" fn init_fs_context(context: *mut bindings::fs_context) -> c_in
 }
 
 static OPS: bindings::address_space_operations = bindings::address_space_operations {
+    // mm calls it without a look. Nobody can write to a page, so nothing is lost if a
+    // driver that had one pinned says that it did.
+    dirty_folio: Some(bindings::noop_dirty_folio),
     migrate_folio: Some(migrate_folio),
     release_folio: Some(release_folio),
     invalidate_folio: Some(invalidate_folio),

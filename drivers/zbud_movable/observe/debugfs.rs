@@ -46,7 +46,7 @@ impl Tree {
     pub(crate) unsafe fn add(&self, pool: &Pool) -> Entry {
         let dir = self.pools.dir(pool.name());
         let files = [
-            (kernel::c_str!("summary"), 0o444, &SUMMARY),
+            (kernel::c_str!("summary"), 0o400, &SUMMARY),
             (kernel::c_str!("verify"), 0o400, &VERIFY),
             (kernel::c_str!("pages"), 0o400, &pages::FOPS),
         ];
