@@ -7,7 +7,8 @@
 # frames change, the kernel counts its migrations as successful, free memory
 # comes in larger pieces than before, pages stay on their node (compaction moves
 # within a zone), and not one byte is different. The same for one node alone,
-# and again while there is hardly a reason to move anything.
+# and again while there is hardly a reason to move anything. Where the kernel is not to
+# compact what cannot be reclaimed, it leaves alone those of the page cache.
 
 . "$(dirname "$0")/lib.sh"
 ktap_print_header
@@ -19,7 +20,7 @@ load_module
 make_disk
 scratch
 real_data "$SCRATCH/data" "$(pick 40 16)"
-ktap_set_plan 21
+ktap_set_plan 22
 
 # free_huge: free pieces of 2 MiB or more, in units of 2 MiB.
 free_huge() { awk '{ for (i = 14; i <= NF; i++) s += $i * 2 ^ (i - 14) } END { print s + 0 }' /proc/buddyinfo; }
@@ -37,6 +38,19 @@ punched "$SCRATCH/data" 2
 ktap_test_result "the pool holds every other block" same_data "$SCRATCH/data"
 adds_up "half of the zpages are left" "$(counter zpages)" -eq $(($(stat -c %s "$SCRATCH/data") / 8192))
 ktap_test_result "figures add up before" counters_add_up
+
+# vm.compact_unevictable_allowed=0
+allowed=/proc/sys/vm/compact_unevictable_allowed
+at_exit "echo $(cat $allowed) >$allowed"
+if [ "$(mover)" = page_cache ]; then
+	migrated=$(counter stats/migrated)
+	echo 0 >$allowed
+	compact_memory
+	is "without compact_unevictable_allowed compaction moves none" "$(counter stats/migrated)" -eq "$migrated"
+else
+	ktap_test_skip "without compact_unevictable_allowed compaction moves none" "it does with this mover"
+fi
+echo 1 >$allowed
 
 pool_pfns >"$SCRATCH/before"
 pages=$(counter pages)
