@@ -18,7 +18,7 @@ scratch
 real_data "$SCRATCH/data" 1
 head -c 1M /dev/urandom >"$SCRATCH/random"
 blocks=$(blocks_of "$SCRATCH/data")
-ktap_set_plan 142
+ktap_set_plan 144
 
 # --- a disk that has no size yet ---
 
@@ -138,6 +138,8 @@ is "nor its pool" "$([ -d "$POOL" ] && echo pool)" = ""
 expect_errno "$DISK_SYS/reset" 1 0 "reset again"
 make_disk 16M
 ktap_test_result "with a new size it is empty" same_blocks /dev/zero 0 0 4096
+ktap_test_result "a discard" discard 7 100
+is "is counted as zram does, each block" "$(disk_file io_stat | tr -s ' ')" = " 0 0 0 100"
 no_size
 
 # --- hot_add, hot_remove ---

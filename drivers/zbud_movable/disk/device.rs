@@ -227,7 +227,7 @@ impl Disk {
                 .inspect_err(|_| store.stats.failed_writes.inc()),
             Some(Op::Zero) => bio.whole_blocks().try_for_each(|block| {
                 task::cond_resched();
-                store.clear(block)
+                store.discard(block)
             }),
             None => Err(EIO),
         }

@@ -58,6 +58,6 @@ pub(super) struct Stats {
     pub(super) pages_max: Count,
     pub(super) failed_reads: Count,
     pub(super) failed_writes: Count,
-    /// Blocks that swap has freed.
+    /// Blocks that swap has freed, and blocks that were discarded.
     pub(super) notify_free: Count,
 }

@@ -324,6 +324,17 @@ impl Store {
         Ok(())
     }
 
+    /// Empties a block that is discarded. Counted as zram does, whatever the block held.
+    ///
+    /// # Errors
+    ///
+    /// `EIO` beyond the end.
+    pub(super) fn discard(&self, index: u64) -> Result {
+        self.clear(index)?;
+        self.stats.notify_free.inc();
+        Ok(())
+    }
+
     /// Empties a block that swap has freed, or leaves that to the one who has it locked.
     /// Does not sleep.
     pub(super) fn free(&self, index: u64) {
