@@ -279,9 +279,19 @@ impl BlockDevice for Disk {
         &self.link
     }
 
-    fn open(&self) -> Result {
+    /// Hibernation opens the swap area anew that its image goes to. What it writes here is
+    /// lost when the machine powers off, and all that was in memory with it.
+    fn open(&self, write: bool) -> Result {
         if self.claimed.load(Ordering::Relaxed) {
             return Err(EBUSY);
+        }
+        // Nobody else runs then, and the task that hibernates opens no disk for itself.
+        if write && task::froze_processes() {
+            pr_err!(
+                "{}: hibernation refused: this disk is lost at power-off, its image needs another swap area\n",
+                &*self.name
+            );
+            return Err(EPERM);
         }
         Ok(())
     }

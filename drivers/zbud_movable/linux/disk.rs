@@ -19,8 +19,9 @@ pub(crate) trait BlockDevice: Directory {
     /// Where the disk is to be found.
     fn link(&self) -> &Link;
 
-    /// Someone opens it; the lock under which disks are opened is held.
-    fn open(&self) -> Result;
+    /// Someone opens it; the lock under which disks are opened is held. `write`: not to read
+    /// only.
+    fn open(&self, write: bool) -> Result;
 
     /// Serves a request. May sleep.
     ///
@@ -272,11 +273,12 @@ impl<D: BlockDevice> Drop for Gendisk<D> {
 /// Called by the block layer only, for a disk of a `D`.
 unsafe extern "C" fn open<D: BlockDevice>(
     disk: *mut bindings::gendisk,
-    _: bindings::blk_mode_t,
+    mode: bindings::blk_mode_t,
 ) -> c_int {
     // SAFETY: The private data is a `D`, which the disk keeps.
     let device = unsafe { &*bindings::zbm_disk_data(disk).cast::<D>() };
-    from_result(|| device.open().map(|()| 0))
+    let write = mode & bindings::ZBM_BLK_OPEN_WRITE != 0;
+    from_result(|| device.open(write).map(|()| 0))
 }
 
 /// # Safety

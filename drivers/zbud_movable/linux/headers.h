@@ -60,6 +60,7 @@ const unsigned long ZBM_MEM_ONLINE = MEM_ONLINE;
 const unsigned long ZBM_MEM_OFFLINE = MEM_OFFLINE;
 const unsigned int ZBM_MAX_NUMNODES = MAX_NUMNODES;
 const unsigned int ZBM_FMODE_WRITE = (__force unsigned int)FMODE_WRITE;
+const unsigned int ZBM_BLK_OPEN_WRITE = (__force unsigned int)BLK_OPEN_WRITE;
 const int ZBM_MISC_DYNAMIC_MINOR = MISC_DYNAMIC_MINOR;
 const vm_fault_t ZBM_VM_FAULT_SIGBUS = VM_FAULT_SIGBUS;
 const vm_fault_t ZBM_VM_FAULT_LOCKED = VM_FAULT_LOCKED;

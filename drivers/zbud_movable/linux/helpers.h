@@ -117,6 +117,8 @@ void zbm_cond_resched(void);
 void zbm_short_sleep(void);
 bool zbm_fatal_signal_pending(void);
 bool zbm_capable_rawio(void);
+/* Whether this task has called freeze_processes(): it suspends or hibernates the machine. */
+bool zbm_froze_processes(void);
 
 /* work.c */
 struct workqueue_struct *zbm_alloc_workqueue(const char *name, unsigned int flags);

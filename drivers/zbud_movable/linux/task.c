@@ -44,6 +44,11 @@ bool zbm_fatal_signal_pending(void)
 	return fatal_signal_pending(current);
 }
 
+bool zbm_froze_processes(void)
+{
+	return current->flags & PF_SUSPEND_TASK;
+}
+
 bool zbm_capable_rawio(void)
 {
 	return capable(CAP_SYS_RAWIO);

@@ -61,6 +61,12 @@ pub(crate) fn may_see_memory() -> bool {
     unsafe { bindings::zbm_capable_rawio() }
 }
 
+/// Whether the running task has frozen all others, and suspends or hibernates the machine.
+pub(crate) fn froze_processes() -> bool {
+    // SAFETY: Reads flags of the caller.
+    unsafe { bindings::zbm_froze_processes() }
+}
+
 /// Processors that there may ever be: above the greatest number that [`cpu`] gives.
 pub(crate) fn cpus() -> usize {
     // SAFETY: Reads a variable. CAST: 32 bits fit.
