@@ -199,7 +199,9 @@ class Guests:
         write(f"{place}/console.log", head + console.get(name, []))
         write(f"{place}/output.log", (output[""] if first else []) + output.get(name, []))
         shutil.copy(f"{directory}/boot.log", place)
-        results, blame, final = judge.guest_test(f"{place}/output.log", f"{place}/console.log", status, self.how.limit)
+        results, blame, final = judge.guest_test(
+            f"{place}/output.log", f"{place}/console.log", status, self.how.limit, run.must_run
+        )
         details = [f"| {line}" for line in output.get(name, output[""])[-30:]]
         details += [f"! {line}" for line in judge.lines_of(f"{place}/boot.log") + blame[:20]]
         return judge.Outcome(run.name, "", seconds, results, [*details, f"logs: {place}"], final)

@@ -79,8 +79,9 @@ def splats(path):
     return done.stdout.splitlines() or [f"splats: exit status {done.returncode}"]
 
 
-def guest_test(output, console, status, limit):
-    """(results, lines of the console that are to blame, final) of a guest's test."""
+def guest_test(output, console, status, limit, must_run=False):
+    """(results, lines of the console that are to blame, final) of a guest's test. must_run:
+    it may not skip as a whole."""
     results = ktap(output)
     fails = [result.name for result in results if result.status == "fail"]
     died = ""
@@ -94,10 +95,14 @@ def guest_test(output, console, status, limit):
         died = f"ran out of time (limit {limit} s)"
     elif status != 0:
         died = f"exit status {status}"
+    left = [line.removeprefix("zbm-left: ") for line in lines_of(output) if line.startswith("zbm-left: ")]
     blame = splats(console)
-    final = bool(blame) or status not in (0, 1, 4, 124) or any(MARK in name or WRONG.search(name) for name in fails)
+    final = bool(blame or left) or status not in (0, 1, 4, 124) or any(MARK in name or WRONG.search(name) for name in fails)
     if died:
         results.append(Result("fail", died))
+    elif must_run and not any(result.status != "skip" for result in results):
+        results.append(Result("fail", "skipped as a whole where its zbm-test says that it runs"))
+    results += [Result("fail", f"left behind: {what}") for what in left]
     if blame:
         results.append(Result("fail", "the kernel's console (see below)"))
     return results, blame, final

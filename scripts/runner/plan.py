@@ -9,6 +9,7 @@ A test, selftests/NAME.sh, says so itself in the first lines of its file:
     # zbm-test: WHERE...  where `make test` runs it: "release" (6.12, the module's
                           choice of mover), "page_cache" (6.12 with that mover),
                           "stock" (Debian's newest kernel, which has page_cache only);
+                          to skip as a whole there is a failure.
                           `make test-long` runs it in the others of these
     # zbm-long: WHAT...   what `make test-long` adds: "rounds" (more rounds under
                           6.12), "debug" (the debug kernel, with each mover)
@@ -87,6 +88,11 @@ class Run:
         shown = self.test.name + ("" if self.mover == DEFAULT else "@" + self.mover)
         return shown if self.kernel == "release" else f"{self.kernel} {shown}"
 
+    @property
+    def must_run(self):
+        """Whether its header promises that it runs here; elsewhere it may skip as a whole."""
+        return (self.kernel, self.mover) in [PLACES[place] for place in self.test.places]
+
 
 def parse(name, text):
     """The headers of a test, up to the first line that is no comment."""
@@ -128,6 +134,11 @@ def load(directory):
     return tests
 
 
+def named(names, known):
+    """Those of known ({name: ...}) that are among names, each once: its logs have one place."""
+    return [known[name] for name in dict.fromkeys(names) if name in known]
+
+
 def movers(kernel, only=None):
     if only:
         return [only]
@@ -140,7 +151,7 @@ def wanted(run, long=False, chosen=False, only=None):
     test, kernel, mover = run.test, run.kernel, run.mover
     if not chosen and not only:
         if kernel in TEST_KERNELS:
-            short = (kernel, mover) in [PLACES[place] for place in test.places]
+            short = run.must_run
             more_rounds = kernel == "release" and test.rounds
             if short != (not long) and not (long and more_rounds):
                 return False

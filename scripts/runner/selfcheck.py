@@ -98,6 +98,12 @@ def a_test_about_one_mover_runs_with_no_other():
 
 
 @check
+def a_test_that_is_named_twice_runs_once():
+    known = {name: sample(name) for name in "abc"}
+    same([test.name for test in plan.named(["c", "loom", "a", "c"], known)], ["c", "a"])
+
+
+@check
 def only_like_guests_are_shared():
     shared = "# zbm-guest: shared\n"
     tests = [sample("a", shared), sample("b"), sample("c", shared), sample("d", "# zbm-vm: --nodes 4\n" + shared)]
@@ -120,7 +126,10 @@ printf 'KTAP noise of nobody\n'
 for name; do
 	[ "$name" != unborn ] || exit 125
 	printf '\nzbm-test: begin %s\n' "$name"; say "zbm-test: begin $name"
-	printf 'KTAP version 1\n1..2\nok 1 first of %s\n' "$name"
+	case $name in
+	skips*) printf 'KTAP version 1\n1..0 # SKIP not here\n' ;;
+	*) printf 'KTAP version 1\n1..2\nok 1 first of %s\n' "$name" ;;
+	esac
 	rc=0
 	case $name in
 	good*) echo 'ok 2 second' ;;
@@ -137,18 +146,20 @@ for name; do
 		[ -e "$(dirname "$0")/qemu-has-failed" ] || { touch "$(dirname "$0")/qemu-has-failed"
 		echo 'qemu-system-x86_64: memory.c:1: f: Assertion `x` failed.' >&2; exit 125; } ;;
 	sinks) echo 'ok 2 second' ;;
+	skips*) rc=4 ;;
 	hangs) exec sleep 60 ;;
 	late) rc=124 ;;
+	leaves) echo 'ok 2 second'; printf '\nzbm-left: the kernel is tainted: 512\n' ;;
 	esac
 	printf '\nzbm-test: end %s %d\n' "$name" $rc; say "zbm-test: end $name $rc"
-	[ $rc = 0 ] || break
+	[ $rc = 0 ] || [ $rc = 4 ] || break
 	[ "$name" != sinks ] || exit 125
 done
 exit 0
 """
 
 
-def in_guests(*names, limit=30):
+def in_guests(*names, limit=30, header="", kernel="release"):
     """({test: "pass/fail" and so on}, the lists of tests of each boot)."""
     with tempfile.TemporaryDirectory() as work:
         boot = f"{work}/boot"
@@ -157,8 +168,8 @@ def in_guests(*names, limit=30):
         os.chmod(boot, stat.S_IRWXU)
         told, said = {}, []
         how = guest.Settings([], limit, 0, boot)
-        where = guest.Guests("kernel", "module", [], how, work, lambda run, outcome: told.update({run.name: outcome}), said.append, False)
-        where.run([plan.Run(sample(name), "release") for name in names])
+        where = guest.Guests("kernel", "module", [], how, work, lambda run, outcome: told.update({run.test.name: outcome}), said.append, False)
+        where.run([plan.Run(sample(name, header), kernel) for name in names])
         with open(f"{work}/boots", encoding="utf-8") as file:
             return told, file.read().splitlines()
 
@@ -221,6 +232,22 @@ def an_assertion_of_qemu_hides_no_wrong_data():
 def a_guest_that_dies_after_its_last_test_fails_that():
     told, boots = in_guests("good1", "sinks")
     same([verdict(told["good1"]), verdict(told["sinks"]), len(boots)], ["pass", "fail for good", 1])
+
+
+@check
+def what_a_test_leaves_behind_fails_it():
+    told, _ = in_guests("good1", "leaves", "good2")
+    same([verdict(told[name]) for name in ("good1", "leaves", "good2")], ["pass", "fail for good", "pass"])
+    same(told["leaves"].results[-1].name, "left behind: the kernel is tainted: 512")
+
+
+@check
+def to_skip_as_a_whole_is_a_failure_where_the_test_is_to_run():
+    header = "# zbm-test: release\n"
+    told, _ = in_guests("good1", "skips", "good2", header=header)
+    same([verdict(told[name]) for name in ("good1", "skips", "good2")], ["pass", "fail", "pass"])
+    told, _ = in_guests("skips", header=header, kernel="stock")
+    same((verdict(told["skips"]), told["skips"].count("skip")), ("pass", 1))
 
 
 @check
