@@ -31,6 +31,8 @@ def main():
     zpool, size = sys.argv[1], int(sys.argv[2]) << 20
     put("/sys/kernel/mm/transparent_hugepage/enabled", "never")
     put("/proc/sys/vm/page-cluster", "0")
+    # Reclaim in small steps, so that a store follows a free, as the second pass is meant.
+    put("/proc/sys/vm/watermark_boost_factor", "0")
     for name, value in (("compressor", "lz4"), ("zpool", zpool), ("max_pool_percent", "90"),
                         ("shrinker_enabled", "N"), ("enabled", "Y")):
         put(f"{ZSWAP}/{name}", value)

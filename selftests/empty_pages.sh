@@ -69,7 +69,9 @@ in_time() {
 	return 1
 }
 ktap_test_result "a request moves empty pages, too" in_time
-ktap_test_result "the others are right" eval 'read_blocks 30 30 | same_bytes - <(tail -c +$((30 * BLOCK_SIZE + 1)) "$SCRATCH/random" | head -c $((30 * BLOCK_SIZE)))'
+tail -c +$((30 * BLOCK_SIZE + 1)) "$SCRATCH/random" >"$SCRATCH/rest"
+others() { read_blocks 30 30 | cmp -n $((30 * BLOCK_SIZE)) - "$SCRATCH/rest" || wrong_data; }
+ktap_test_result "the others are right" others
 ktap_test_result "figures add up" counters_add_up
 
 # --- limited ---
