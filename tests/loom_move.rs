@@ -22,6 +22,7 @@ fn kind(freed: Freed) -> &'static str {
         Freed::Moving => "Moving",
         Freed::Released(_) => "Released",
         Freed::Empty { .. } => "Empty",
+        Freed::Forgotten(_) => "Forgotten",
     }
 }
 

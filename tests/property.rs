@@ -60,15 +60,21 @@ fn action() -> impl Strategy<Value = Action> {
         2 => (k(), len(), nid()).prop_map(|(k, len, nid)| Action::Fill { k, len, nid }),
         1 => k().prop_map(|k| Action::Unreserve { k }),
         1 => prop_oneof![Just(u8::MAX), any::<u8>()].prop_map(|nodes| Action::Allow { nodes }),
+        2 => k().prop_map(|k| Action::Lose { k }),
+        3 => prop::bool::ANY.prop_map(|back| Action::DropLost { back }),
+        3 => k().prop_map(|k| Action::FreeLost { k }),
         2 => nid().prop_map(|nid| Action::Walk { nid }),
         2 => k().prop_map(|k| Action::Misuse { k }),
     ]
 }
 
 /// Events that must have happened once all sequences have run.
-const ALL: [&str; 21] = [
+const ALL: [&str; 27] = [
     "a free found a mapped zpage",
     "a leaf was released",
+    "a lost page was dropped",
+    "a lost page was kept",
+    "a lost zpage was mapped still",
     "a move ended without zpages",
     "a move was cancelled",
     "a move was cancelled without zpages",
@@ -76,6 +82,8 @@ const ALL: [&str; 21] = [
     "a move found a page that was leaving",
     "a page moved",
     "a page moved to another node",
+    "a page was lost",
+    "a page could not be lost",
     "a reserved descriptor got its page",
     "a run was taken",
     "a walk met a page that was being moved",
@@ -86,6 +94,7 @@ const ALL: [&str; 21] = [
     "the worker put a page back",
     "the worker released a page",
     "Empty",
+    "Forgotten",
     "Moving",
     "Released",
 ];
@@ -95,12 +104,15 @@ fn cases(few: u32) -> Result<u32, std::num::ParseIntError> {
 }
 
 /// Operations that must have been refused for a hidden leaf.
-const REFUSED: [&str; 14] = [
+const REFUSED: [&str; 18] = [
     "begin_move",
     "finish_move",
+    "forget",
     "free",
     "free of one of two",
     "insert",
+    "keep_lost",
+    "lose",
     "pair",
     "pair_elsewhere",
     "put_back",
@@ -109,6 +121,7 @@ const REFUSED: [&str; 14] = [
     "release",
     "reserve",
     "take_empty",
+    "take_lost",
     "unreserve",
 ];
 

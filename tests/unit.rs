@@ -408,6 +408,68 @@ fn empty_pages_leave_in_runs() -> Result<(), Trouble> {
     Ok(pool.books.verify(&pool.table)?)
 }
 
+/// Drops the only lost page that nobody has mapped.
+fn drop_lost(pool: &mut Pool, page: PageAddr) -> Result<(), Trouble> {
+    let (id, addr) = some(pool.take_lost()?, "lost page")?;
+    ensure!(addr == page, "{addr:?} is lost, not {page:?}");
+    ensure!(pool.pages.try_lock(addr, Holder::Pool), "locked");
+    pool.forget(id, addr)
+}
+
+#[test]
+fn what_is_lost_cannot_be_mapped() -> Result<(), Trouble> {
+    let mut pool = Pool::new(2);
+    let half = Len::new(PAGE_SIZE / 2)?;
+    let (first, second) = (pool.store(Nid(1), half)?, pool.store(Nid(1), half)?);
+    let other = pool.store(Nid(1), half)?;
+    let (id, page) = (first.slot.desc(), first.addr);
+    let mapped = pool.map(first.slot)?;
+    let figures = |pool: &Pool| {
+        let node = some(pool.books.nodes().get(1), "node")?;
+        let sums = (pool.books.stored_bytes(), pool.books.lost_zpages());
+        Ok::<_, Trouble>((node.pages(), node.zpages(), sums))
+    };
+    let bytes = half.bytes() as u64;
+    ensure!(figures(&pool)? == (2, 3, (3 * bytes, 0)), "three zpages");
+
+    pool.lose(id, page)??;
+    ensure!(pool.lose(id, page)? == Err(Error::Stale), "lost twice");
+    ensure!(figures(&pool)? == (2, 1, (bytes, 2)), "one is left");
+    for slot in [first.slot, second.slot] {
+        ensure!(pool.map(slot) == Err(Error::Lost), "mapped though lost");
+    }
+    // It stays for the one that has it mapped, does not move, and takes nothing.
+    ensure!(pool.take_lost()?.is_none(), "taken though mapped");
+    let can = pool.books.can_move(&pool.table, id, page);
+    ensure!(can == Err(Error::Stale), "can move");
+    let joined = pool.store(Nid(1), half)?;
+    ensure!(joined.addr == other.addr, "joined what is lost");
+    let mut found = Cursor::start();
+    let next = pool.books.next_page_on(&pool.table, &mut found, Nid(1));
+    ensure!(
+        next == Some((other.slot.desc(), Some(other.addr))),
+        "{next:?}"
+    );
+    ensure!(pool.free(first.slot)? == Err(Error::Pinned), "freed mapped");
+    ensure!(mapped.address == page.address(), "mapped elsewhere");
+    pool.unmap(first.slot)?;
+
+    drop_lost(&mut pool, page)?;
+    ensure!(
+        figures(&pool)? == (1, 2, (2 * bytes, 2)),
+        "the page is there"
+    );
+    ensure!(pool.map(first.slot) == Err(Error::Lost), "mapped nothing");
+    ensure!(pool.free(first.slot)? == Ok(Freed::Kept), "one is left");
+    let freed = pool.free(second.slot)?;
+    ensure!(matches!(freed, Ok(Freed::Forgotten(_))), "{freed:?}");
+    ensure!(
+        figures(&pool)? == (1, 2, (2 * bytes, 0)),
+        "something is lost"
+    );
+    Ok(pool.books.verify(&pool.table)?)
+}
+
 #[test]
 fn every_step_between_states_is_taken() -> Result<(), Trouble> {
     let mut pool = Pool::new(2);
@@ -462,6 +524,28 @@ fn every_step_between_states_is_taken() -> Result<(), Trouble> {
     ensure!(freed == Ok(Freed::Empty { surplus: true }), "{freed:?}");
     pool.pages.unlock(last.addr)?;
     ensure!(pool.release_all()? == 1, "not one");
+
+    // The memory breaks of a page with two zpages, with one, and without any.
+    let first = pool.store(Nid(0), half)?;
+    let second = pool.store(Nid(0), half)?;
+    pool.lose(first.slot.desc(), first.addr)??;
+    drop_lost(&mut pool, first.addr)?;
+    ensure!(pool.free(first.slot)? == Ok(Freed::Kept), "one is left");
+    let freed = pool.free(second.slot)?;
+    ensure!(matches!(freed, Ok(Freed::Forgotten(_))), "{freed:?}");
+    let lone = pool.store(Nid(0), half)?;
+    pool.lose(lone.slot.desc(), lone.addr)??;
+    ensure!(
+        pool.free(lone.slot)? == Ok(Freed::Kept),
+        "the page is there"
+    );
+    drop_lost(&mut pool, lone.addr)?;
+    pool.books.keep(1);
+    let last = pool.store(Nid(0), half)?;
+    let freed = pool.free(last.slot)?;
+    ensure!(freed == Ok(Freed::Empty { surplus: false }), "{freed:?}");
+    pool.lose(last.slot.desc(), last.addr)??;
+    drop_lost(&mut pool, last.addr)?;
 
     let allowed = |from: State| {
         let next = State::ALL

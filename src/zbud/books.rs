@@ -5,6 +5,7 @@
 
 use super::error::Error;
 use super::id::Nid;
+use super::list::List;
 use super::node_books::NodeBooks;
 use super::open_leaves::OpenLeaves;
 use super::table::Table;
@@ -41,6 +42,8 @@ impl Totals {
 /// - A descriptor is on a list of its node exactly when it is `Unbuddied`, on the
 ///   list of its free chunks.
 /// - It is on the list of its node's empty pages exactly when it is `Empty`.
+/// - It is on the list of lost pages exactly when it is `Lost` and has a page that is not
+///   being dropped.
 /// - A leaf is among the open leaves exactly when it has a free descriptor.
 pub struct Books<N> {
     pub(super) nodes: N,
@@ -51,6 +54,12 @@ pub struct Books<N> {
     pub(super) kept: Option<u64>,
     /// Pages beyond which none is kept without zpages.
     pub(super) limit: u64,
+    /// Pages whose memory is broken.
+    pub(super) lost: List,
+    /// Such that are being dropped.
+    pub(super) dropping: u64,
+    /// Zpages that were in such pages.
+    pub(super) lost_zpages: u64,
     pub(super) totals: Totals,
 }
 
@@ -83,6 +92,9 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
             leaving: 0,
             kept: None,
             limit: u64::MAX,
+            lost: List::EMPTY,
+            dropping: 0,
+            lost_zpages: 0,
             totals: Totals {
                 pages: 0,
                 stored_bytes: 0,

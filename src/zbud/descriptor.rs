@@ -20,7 +20,8 @@ const NO_SLOT: u32 = u32::MAX;
 ///
 /// # Invariants (under the pool lock)
 ///
-/// - `len[b]` is 0 exactly when `rmap[b]` is `NO_SLOT`.
+/// - `len[b]` is 0 exactly when `rmap[b]` is `NO_SLOT`, unless the page is lost: then it
+///   is 0.
 /// - `rmap[b]` names a live slot whose place is (this descriptor, b).
 /// - The chunks of both buddies together are at most [`NCHUNKS`].
 #[repr(C, align(16))]
@@ -136,6 +137,25 @@ impl Descriptor {
     pub(super) fn clear(&self, buddy: Buddy) {
         self.len.of(buddy).store(0, Ordering::Relaxed);
         self.rmap.of(buddy).store(NO_SLOT, Ordering::Relaxed);
+    }
+
+    /// Makes a buddy one that cannot be mapped. Under the pool lock, once the state says why.
+    pub(super) fn lose(&self, buddy: Buddy) {
+        // Release: pairs with `is_lost`.
+        self.len.of(buddy).store(0, Ordering::Release);
+    }
+
+    /// Whether a buddy is there no more as the page is lost. With its zpage pinned.
+    #[cold]
+    pub(super) fn is_lost(&self, buddy: Buddy) -> bool {
+        // Acquire: who sees that there is no length sees the state that came before.
+        self.len.of(buddy).load(Ordering::Acquire) == 0 && self.is(State::Lost)
+    }
+
+    /// Whether there is a zpage, lost or not. Under the pool lock.
+    pub(super) fn has_zpages(&self) -> bool {
+        let there = |buddy| self.rmap(buddy).is_some();
+        there(Buddy::First) || there(Buddy::Last)
     }
 
     #[inline]

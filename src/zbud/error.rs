@@ -17,6 +17,8 @@ pub enum Error {
     NoDescriptor,
     /// The node number is beyond the nodes the pool was made for.
     BadNode,
+    /// The memory in which the zpage was is broken.
+    Lost,
     /// A list, a descriptor or a table entry is not as its invariants say.
     Corrupt,
 }

@@ -38,6 +38,9 @@ pub enum Freed {
         /// As above.
         surplus: bool,
     },
+    /// It was the last of a lost page that was forgotten before. There may be a leaf to
+    /// remove, as `Released::leaf`.
+    Forgotten(Option<u32>),
 }
 
 impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
@@ -67,7 +70,12 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
         } else {
             table.descriptor(id)?
         };
-        let len = desc.len(buddy).ok_or(Error::Corrupt)?;
+        let Some(len) = desc.len(buddy) else {
+            return match desc.state() {
+                Some(State::Lost) => self.free_lost(table, slot, word, desc),
+                _ => Err(Error::Corrupt),
+            };
+        };
         let node = node_mut(&mut self.nodes, desc.nid()).map_err(|_| Error::Corrupt)?;
         match desc.state() {
             Some(State::Buddied) => {

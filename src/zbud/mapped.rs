@@ -28,7 +28,8 @@ impl Descriptor {
     /// # Errors
     ///
     /// [`Error::BadHandle`] when there is no such zpage, [`Error::Pinned`] when its
-    /// pin count is at its limit, [`Error::Corrupt`]. Nothing is pinned then.
+    /// pin count is at its limit, [`Error::Lost`] when its memory is broken,
+    /// [`Error::Corrupt`]. Nothing is pinned then.
     #[inline]
     pub fn map<T: Table>(&self, table: &T, index: SlotIndex) -> Result<MappedZpage, Error> {
         let slot = self.slot(index);
@@ -45,7 +46,8 @@ impl Descriptor {
                 }
             }
         };
-        // Stable while pinned: moving, freeing and re-pairing all stop at a pin.
+        // Stable while pinned: moving, freeing and re-pairing all stop at a pin. A page that
+        // is lost meanwhile is kept for those who have seen a length.
         match (desc.page(), desc.len(buddy)) {
             // No overflow: these are the addresses of whole pages.
             (Some(page), Some(len)) => Ok(MappedZpage {
@@ -53,8 +55,9 @@ impl Descriptor {
                 len,
             }),
             _ => {
+                let lost = desc.is_lost(buddy);
                 slot.unpin()?;
-                Err(Error::Corrupt)
+                Err(if lost { Error::Lost } else { Error::Corrupt })
             }
         }
     }

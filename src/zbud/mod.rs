@@ -36,6 +36,7 @@ mod leaf;
 mod list;
 #[cfg(loom)]
 mod loom_atomics;
+mod losing;
 mod mapped;
 mod moving;
 mod node_books;

@@ -34,7 +34,7 @@ pub struct Finish {
 
 /// The slot that points at a buddy of `desc`, if the buddy is there.
 #[inline]
-fn slot_of<'t, T: Table>(
+pub(super) fn slot_of<'t, T: Table>(
     table: &'t T,
     desc: &Descriptor,
     buddy: Buddy,
@@ -52,10 +52,10 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
     /// # Errors
     ///
     /// [`Error::Stale`] when `id` does not describe `page` (any more), or the page is
-    /// being released.
+    /// being released, or lost.
     pub fn can_move<T: Table>(&self, table: &T, id: DescId, page: PageAddr) -> Result<bool, Error> {
         let desc = table.descriptor(id).map_err(|_| Error::Stale)?;
-        if desc.page() != Some(page) || desc.is(State::Leaving) {
+        if desc.page() != Some(page) || desc.is(State::Leaving) || desc.is(State::Lost) {
             return Err(Error::Stale);
         }
         Ok(desc.pins(table) == 0)
@@ -80,7 +80,7 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
                     return Some((id, desc.page()))
                 }
                 Some(State::Moving) => return Some((id, None)),
-                Some(State::Free | State::Reserved | State::Leaving) | None => {}
+                Some(State::Free | State::Reserved | State::Leaving | State::Lost) | None => {}
             }
         }
         None
@@ -93,7 +93,7 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
     /// # Errors
     ///
     /// [`Error::Pinned`] when a zpage is mapped; [`Error::Stale`] when `id` does
-    /// not describe `src`, or it is being released; [`Error::BadNode`];
+    /// not describe `src`, or it is being released, or lost; [`Error::BadNode`];
     /// [`Error::Corrupt`]. Nothing has changed then.
     pub fn begin_move<T: Table>(
         &mut self,

@@ -22,6 +22,9 @@
 /// | Empty              | Leaving            | `take_empty`, to be released                          |
 /// | Leaving            | Free               | `release` of the page                                 |
 /// | Leaving            | Empty              | `put_back`: mm has hold of the page                   |
+/// | Unbuddied, Buddied | Lost               | `lose`: the memory of the page is broken              |
+/// | Empty              | Lost               | `lose`                                                |
+/// | Lost               | Free               | `forget` of the page, or `free` of the last zpage     |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
     /// Describes no page.
@@ -38,11 +41,14 @@ pub enum State {
     Reserved = 5,
     /// No zpage, and none to come: the page is being released. On no list.
     Leaving = 6,
+    /// The memory of its page is broken, and its zpages are lost; on the list of such until
+    /// the page is dropped.
+    Lost = 7,
 }
 
 impl State {
     /// All states.
-    pub const ALL: [State; 7] = [
+    pub const ALL: [State; 8] = [
         State::Free,
         State::Unbuddied,
         State::Buddied,
@@ -50,20 +56,22 @@ impl State {
         State::Empty,
         State::Reserved,
         State::Leaving,
+        State::Lost,
     ];
 
     /// Whether a descriptor may go from this state to `next` in one step.
     #[inline]
     pub const fn may_become(self, next: State) -> bool {
-        use State::{Buddied, Empty, Free, Leaving, Moving, Reserved, Unbuddied};
+        use State::{Buddied, Empty, Free, Leaving, Lost, Moving, Reserved, Unbuddied};
         match self {
             Free => matches!(next, Reserved),
             Reserved => matches!(next, Unbuddied | Free),
-            Unbuddied => matches!(next, Buddied | Free | Empty | Moving),
-            Buddied => matches!(next, Unbuddied | Moving),
+            Unbuddied => matches!(next, Buddied | Free | Empty | Moving | Lost),
+            Buddied => matches!(next, Unbuddied | Moving | Lost),
             Moving => matches!(next, Unbuddied | Buddied | Empty),
-            Empty => matches!(next, Unbuddied | Moving | Leaving),
+            Empty => matches!(next, Unbuddied | Moving | Leaving | Lost),
             Leaving => matches!(next, Free | Empty),
+            Lost => matches!(next, Free),
         }
     }
 
@@ -77,6 +85,7 @@ impl State {
             4 => Self::Empty,
             5 => Self::Reserved,
             6 => Self::Leaving,
+            7 => Self::Lost,
             _ => return None,
         })
     }

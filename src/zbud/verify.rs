@@ -79,6 +79,8 @@ struct Count {
     unbuddied: u64,
     empty: u64,
     leaving: u64,
+    lost: u64,
+    lost_zpages: u64,
     live_slots: u64,
     open_leaves: u64,
 }
@@ -113,12 +115,18 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
                 && count.empty == sum(NodeBooks::empty_pages)
                 && count.leaving == self.leaving
                 && count.bytes == self.stored_bytes()
-                && count.live_slots == count.zpages,
+                && count.lost_zpages == self.lost_zpages()
+                && count.live_slots == count.zpages.wrapping_add(count.lost_zpages),
             pool(Invariant::Counter),
         )?;
         for (nid, node) in self.nodes().iter().enumerate() {
             self.verify_node(table, nid, node)?;
         }
+        let lost = verify_list(table, &self.lost, |desc| {
+            desc.is(State::Lost) && desc.page().is_some()
+        })?;
+        let lost = lost.wrapping_add(self.dropping);
+        check(lost == count.lost, pool(Invariant::List))?;
         let open = self.leaves.verify(table);
         check(open == Ok(count.open_leaves), pool(Invariant::Leaf))
     }
@@ -136,6 +144,8 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
             used = used.saturating_add(usize::from(state != State::Free));
             if matches!(state, State::Free | State::Reserved) {
                 check(desc.page().is_none(), at(Invariant::Page, id))?;
+            } else if state == State::Lost {
+                self.verify_lost(table, id, desc, count)?;
             } else {
                 self.verify_page(table, id, desc, state, count)?;
             }
@@ -204,7 +214,9 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
             State::Unbuddied => zpages == 1,
             State::Buddied => zpages == 2,
             State::Moving => true,
-            State::Empty | State::Leaving | State::Free | State::Reserved => zpages == 0,
+            State::Empty | State::Leaving | State::Free | State::Reserved | State::Lost => {
+                zpages == 0
+            }
         };
         check(expected, at(Invariant::Zpages, id))?;
         count.pages = count.pages.wrapping_add(1);
@@ -216,6 +228,43 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
         count.leaving = count
             .leaving
             .wrapping_add(u64::from(state == State::Leaving));
+        Ok(())
+    }
+
+    fn verify_lost<T: Table>(
+        &self,
+        table: &T,
+        id: DescId,
+        desc: &Descriptor,
+        count: &mut Count,
+    ) -> Result<(), Violation> {
+        let mut zpages = 0_u64;
+        for buddy in Buddy::BOTH {
+            check(desc.len(buddy).is_none(), at(Invariant::Rmap, id))?;
+            let Some(slot) = desc.rmap(buddy) else {
+                continue;
+            };
+            zpages = zpages.wrapping_add(1);
+            let owner = table
+                .descriptor(slot.desc())
+                .map_err(|_| at(Invariant::Rmap, id))?;
+            let word = owner.slot(slot.index()).word();
+            check(
+                word.live() && word.place().desc() == id && word.place().buddy() == buddy,
+                at(Invariant::Rmap, id),
+            )?;
+            check(!word.frozen(), at(Invariant::Frozen, id))?;
+        }
+        count.lost_zpages = count.lost_zpages.wrapping_add(zpages);
+        if desc.page().is_none() {
+            return check(zpages != 0, at(Invariant::Zpages, id));
+        }
+        check(
+            desc.nid().index() < self.nodes().len(),
+            at(Invariant::Node, id),
+        )?;
+        count.pages = count.pages.wrapping_add(1);
+        count.lost = count.lost.wrapping_add(1);
         Ok(())
     }
 

@@ -89,6 +89,18 @@ pub enum Action {
     Keep {
         pages: usize,
     },
+    /// The memory of the k-th page breaks.
+    Lose {
+        k: usize,
+    },
+    /// The worker drops a lost page, or keeps it, as it does if somebody has the page.
+    DropLost {
+        back: bool,
+    },
+    /// Frees the k-th lost zpage, or unmaps it once if it is mapped still.
+    FreeLost {
+        k: usize,
+    },
     /// Adds a leaf that nobody waits for.
     Grow,
     /// Reserves a descriptor.
@@ -289,6 +301,18 @@ impl World {
                 let limit = pages.map_or(u64::MAX, |pages| pages as u64);
                 self.pool.books.limit(limit);
             }
+            Action::Lose { k } => {
+                if let Some(addr) = self.addr(k) {
+                    self.lose(addr)?;
+                }
+            }
+            Action::DropLost { back } => self.drop_lost(back)?,
+            Action::FreeLost { k } => {
+                if let Some(k) = k.checked_rem(self.reference.lost.len()) {
+                    let key = self.reference.lost.keys().nth(k).copied();
+                    self.free_lost(some(key, "lost zpage")?)?;
+                }
+            }
             Action::Grow => {
                 if self.pool.table.present().count() < 32 {
                     self.spare += 1;
@@ -424,6 +448,7 @@ impl World {
                 Freed::Moving => "Moving",
                 Freed::Released(_) => "Released",
                 Freed::Empty { .. } => "Empty",
+                Freed::Forgotten(_) => return Err(Trouble("not lost".into())),
             });
             return self.reference.free(key, locked, freed);
         }
@@ -601,6 +626,65 @@ impl World {
         self.pool.pages.put(addr)
     }
 
+    fn lose(&mut self, addr: PageAddr) -> Result<(), Trouble> {
+        let page = self.reference.page(addr)?.clone();
+        let before = self.pool.picture();
+        match self.pool.lose(page.id, addr)? {
+            Ok(()) => {
+                ensure!(!page.moving && !page.leaving, "lost {page:?}");
+                self.reference.lose(addr)?;
+                self.reached.insert("a page was lost");
+            }
+            Err(error) => {
+                let busy = page.moving || page.leaving;
+                ensure!(busy && error == Error::Stale, "lose says {error:?}");
+                ensure!(before == self.pool.picture(), "a refusal did something");
+                self.reached.insert("a page could not be lost");
+            }
+        }
+        Ok(())
+    }
+
+    fn drop_lost(&mut self, back: bool) -> Result<(), Trouble> {
+        let pages = &self.reference.lost_pages;
+        let hidden = self.pool.hidden;
+        let Some((id, addr)) = self.pool.take_lost()? else {
+            let mapped = |page| self.reference.lost_is_mapped(page);
+            ensure!(pages.values().all(mapped), "a lost page was not taken");
+            return Ok(());
+        };
+        let page = some(pages.get(&addr.address()), "lost page")?;
+        ensure!(page.id == id, "{page:?}, not {id:?}");
+        ensure!(!self.reference.lost_is_mapped(page), "{page:?} is mapped");
+        self.pool.hidden = hidden;
+        if !back && self.pool.pages.try_lock(addr, Holder::Pool) {
+            self.pool.forget(id, addr)?;
+            self.reference.lost_pages.remove(&addr.address());
+            self.reached.insert("a lost page was dropped");
+        } else {
+            self.pool.keep_lost(id)?;
+            self.reached.insert("a lost page was kept");
+        }
+        Ok(())
+    }
+
+    fn free_lost(&mut self, key: u32) -> Result<(), Trouble> {
+        let zpage = some(self.reference.lost.get_mut(&key), "lost zpage")?;
+        let slot = zpage.slot;
+        if zpage.pins.pop().is_some() {
+            let refused = self.pool.free(slot)?.err();
+            ensure!(refused == Some(Error::Pinned), "freed though mapped");
+            self.pool.unmap(slot)?;
+            self.reached.insert("a lost zpage was mapped still");
+            return Ok(());
+        }
+        let freed = self.pool.free(slot)??;
+        if matches!(freed, Freed::Forgotten(_)) {
+            self.reached.insert("Forgotten");
+        }
+        self.reference.free_lost(key, freed)
+    }
+
     /// Operations that must be refused and change nothing.
     fn misuse(&mut self, k: usize) -> Result<(), Trouble> {
         let before = self.pool.picture();
@@ -641,6 +725,12 @@ impl World {
         if let Some((&address, page)) = used.clone().nth(k % used.len().max(1)) {
             let addr = some(PageAddr::new(address), "address")?;
             let bad = books.begin_move(table, page.id, addr, Nid(NODES));
+            let wrong_lose = books.lose(table, page.id, nowhere);
+            let forget = books.forget(table, page.id);
+            let keep = books.keep_lost(table, page.id);
+            seen.push((wrong_lose.err(), Error::Stale));
+            seen.push((forget.err(), Error::Stale));
+            seen.push((keep.err(), Error::Stale));
             let wrong = books.begin_move(table, page.id, nowhere, Nid(0));
             let can = books.can_move(table, page.id, nowhere);
             seen.extend([
@@ -716,6 +806,12 @@ impl World {
         }
         while let Some(addr) = self.held.pop() {
             self.pool.pages.unlock(addr)?;
+        }
+        while let Some((&key, _)) = self.reference.lost.iter().next() {
+            self.free_lost(key)?;
+        }
+        while !self.reference.lost_pages.is_empty() {
+            self.drop_lost(false)?;
         }
         while !self.taken.is_empty() {
             self.work(0, false)?;

@@ -367,10 +367,42 @@ impl World {
         Ok(run.len())
     }
 
+    /// Loses a page, as when its memory breaks. False when it is being moved, or is the pool's
+    /// no more.
+    pub fn lose(&self, id: DescId, page: usize) -> Result<bool, Trouble> {
+        match lock(&self.books).lose(&self.table, id, Self::addr(page)?) {
+            Ok(()) => Ok(true),
+            Err(Error::Stale) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The worker: drops a lost page that nobody has mapped. Returns whether there was one.
+    pub fn drop_lost(&self) -> Result<bool, Trouble> {
+        let taken = lock(&self.books).take_lost(&self.table)?;
+        let Some((id, addr)) = taken else {
+            return Ok(false);
+        };
+        let page = self.page_of(addr.address())?;
+        let _lock = page.lock.lock();
+        // From here on nobody may look at it.
+        page.release();
+        let _leaf = lock(&self.books).forget(&self.table, id)?;
+        Ok(true)
+    }
+
+    /// Maps, reads, unmaps; `None` when it is lost.
+    pub fn try_read(&self, slot: SlotId) -> Result<Option<u32>, Trouble> {
+        match self.read(slot) {
+            Err(trouble) if trouble == Error::Lost.into() => Ok(None),
+            read => read.map(Some),
+        }
+    }
+
     /// The end of a run: the worker finishes, all is consistent, and this many
     /// pages are the pool's, as it counts them and as the pages do.
     pub fn settle(&self, pages: usize) -> Result<(), Trouble> {
-        while self.work()? != 0 {}
+        while self.work()? != 0 || self.drop_lost()? {}
         let books = lock(&self.books);
         books.verify(&self.table)?;
         let counted = books.pages();

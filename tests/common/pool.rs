@@ -250,8 +250,10 @@ impl Pool {
         });
         self.pages = pages;
         let freed = freed?;
-        if let Ok(Freed::Released(released)) = freed {
-            self.gone(released)?;
+        match freed {
+            Ok(Freed::Released(released)) => self.gone(released)?,
+            Ok(Freed::Forgotten(leaf)) => self.leaf_gone(leaf)?,
+            _ => {}
         }
         Ok(freed)
     }
@@ -282,6 +284,27 @@ impl Pool {
     /// Puts one of them back.
     pub fn put_back(&mut self, id: DescId) -> Result<(), Trouble> {
         Ok(self.attempt("put_back", |books, table| books.put_back(table, id))??)
+    }
+
+    /// Loses a page. An error of the core is for the caller to judge.
+    pub fn lose(&mut self, id: DescId, page: PageAddr) -> Result<Result<(), Error>, Trouble> {
+        self.attempt("lose", |books, table| books.lose(table, id, page))
+    }
+
+    /// Takes a lost page, to drop it.
+    pub fn take_lost(&mut self) -> Result<Option<(DescId, PageAddr)>, Trouble> {
+        Ok(self.attempt("take_lost", |books, table| books.take_lost(table))??)
+    }
+
+    /// Drops it, whose lock the caller has; drops the lock.
+    pub fn forget(&mut self, id: DescId, page: PageAddr) -> Result<(), Trouble> {
+        let leaf = self.attempt("forget", |books, table| books.forget(table, id))??;
+        self.gone(Released { page, leaf })
+    }
+
+    /// Keeps it.
+    pub fn keep_lost(&mut self, id: DescId) -> Result<(), Trouble> {
+        Ok(self.attempt("keep_lost", |books, table| books.keep_lost(table, id))??)
     }
 
     /// Takes all empty pages and releases them; nobody has their locks. Returns how many.

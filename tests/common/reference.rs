@@ -7,7 +7,7 @@ use super::{some, Trouble};
 use crate::ensure;
 use std::collections::{BTreeMap, BTreeSet};
 use zbud_movable_core::zbud::{
-    Buddy, DescId, Extent, Freed, Len, MappedZpage, Nid, PageAddr, SlotId, State, Table,
+    Buddy, DescId, Error, Extent, Freed, Len, MappedZpage, Nid, PageAddr, SlotId, State, Table,
     CHUNK_SIZE, NCHUNKS, PAGE_SIZE, SHARE,
 };
 
@@ -89,6 +89,10 @@ pub struct Reference {
     pub zpages: BTreeMap<u32, Zpage>,
     /// By address.
     pub pages: BTreeMap<usize, Page>,
+    /// Zpages of pages that were lost, by the same keys.
+    pub lost: BTreeMap<u32, Zpage>,
+    /// Such pages that were not dropped yet, by address.
+    pub lost_pages: BTreeMap<usize, Page>,
     /// Where zpages of each node are put; there, if nobody said so.
     pub homes: BTreeMap<u16, Nid>,
     /// Empty pages that are kept on each node.
@@ -222,8 +226,9 @@ impl Reference {
     pub fn free(&mut self, key: u32, locked: bool, freed: Freed) -> Result<(), Trouble> {
         let zpage = some(self.zpages.remove(&key), "such zpage")?;
         let nid = self.page(zpage.addr)?.nid;
-        let beyond = self.limit.is_some_and(|limit| self.pages.len() > limit);
-        let pages = self.pages.values().filter(|page| page.nid == nid).count();
+        let all = || self.pages.values().chain(self.lost_pages.values());
+        let beyond = self.limit.is_some_and(|limit| all().count() > limit);
+        let pages = all().filter(|page| page.nid == nid).count();
         let kept = self.kept.map_or(0, |kept| kept.max(pages / SHARE as usize));
         let enough = beyond || self.empty_on(nid).len() >= kept;
         let page = self.page(zpage.addr)?;
@@ -238,6 +243,39 @@ impl Reference {
             _ => false,
         };
         ensure!(right, "free of a zpage in {:?} said {freed:?}", zpage.addr);
+        Ok(())
+    }
+
+    /// Notes that a page was lost.
+    pub fn lose(&mut self, addr: PageAddr) -> Result<(), Trouble> {
+        let page = some(self.pages.remove(&addr.address()), "such page")?;
+        for key in page.zpages() {
+            let zpage = some(self.zpages.remove(&key), "such zpage")?;
+            self.lost.insert(key, zpage);
+        }
+        self.lost_pages.insert(addr.address(), page);
+        Ok(())
+    }
+
+    /// Whether a lost page is mapped still.
+    pub fn lost_is_mapped(&self, page: &Page) -> bool {
+        let mut zpages = page.zpages().filter_map(|key| self.lost.get(&key));
+        zpages.any(|zpage| !zpage.pins.is_empty())
+    }
+
+    /// Forgets a lost zpage that was freed; says what should have become of its descriptor.
+    pub fn free_lost(&mut self, key: u32, freed: Freed) -> Result<(), Trouble> {
+        let zpage = some(self.lost.remove(&key), "such zpage")?;
+        let others = |page: &Zpage| page.slot.desc() == zpage.slot.desc();
+        let last = !self.lost.values().any(others);
+        let mut pages = self.lost_pages.values();
+        let dropped = !pages.any(|page| page.id == zpage.slot.desc());
+        let right = match freed {
+            Freed::Forgotten(_) => last && dropped,
+            Freed::Kept => !(last && dropped),
+            _ => false,
+        };
+        ensure!(right, "free of a lost zpage said {freed:?}");
         Ok(())
     }
 
@@ -318,6 +356,14 @@ impl Reference {
                     .is_some_and(|page| page.starts_with(&zpage.bytes));
             ensure!(intact, "the bytes of {:?} have changed", zpage.slot);
         }
+        for zpage in self.lost.values() {
+            let mapped = pool.map(zpage.slot);
+            ensure!(
+                mapped == Err(Error::Lost),
+                "lost {:?}: {mapped:?}",
+                zpage.slot
+            );
+        }
         self.compare_counters(pool)
     }
 
@@ -332,8 +378,10 @@ impl Reference {
                 node.empty_pages(),
             );
             let lone = on_node().filter(|page| page.state() == State::Unbuddied);
+            let lost = self.lost_pages.values();
+            let lost = lost.filter(|page| page.nid == Nid(nid)).count();
             let expected = (
-                on_node().count() as u64,
+                (on_node().count() + lost) as u64,
                 on_node().map(|page| page.zpages().count() as u64).sum(),
                 lone.count() as u64,
                 self.empty_on(Nid(nid)).len() as u64,
@@ -343,8 +391,18 @@ impl Reference {
         let bytes: usize = self.zpages.values().map(|zpage| zpage.bytes.len()).sum();
         let empty = self.pages.values();
         let empty = empty.filter(|page| matches!(page.state(), State::Empty | State::Leaving));
-        let seen = (books.pages(), books.empty_pages(), books.stored_bytes());
-        let expected = (self.pages.len() as u64, empty.count() as u64, bytes as u64);
+        let seen = (
+            books.pages(),
+            books.empty_pages(),
+            books.stored_bytes(),
+            books.lost_zpages(),
+        );
+        let expected = (
+            (self.pages.len() + self.lost_pages.len()) as u64,
+            empty.count() as u64,
+            bytes as u64,
+            self.lost.len() as u64,
+        );
         ensure!(seen == expected, "the pool: {seen:?}, not {expected:?}");
         let without = self.pages.values();
         let without = without.filter(|page| page.zpages().count() == 0).count();

@@ -13,7 +13,7 @@ impl From<zbud::Error> for Error {
             zbud::Error::Stale => EAGAIN,
             zbud::Error::NoDescriptor => ENOMEM,
             zbud::Error::BadNode => ENODEV,
-            zbud::Error::Corrupt => EIO,
+            zbud::Error::Lost | zbud::Error::Corrupt => EIO,
         }
     }
 }

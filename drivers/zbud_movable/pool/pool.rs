@@ -369,6 +369,11 @@ impl Pool {
                 }
                 drop(leaf);
             }
+            Freed::Forgotten(leaf) => {
+                let leaf = pool.remove_leaf(&mut locked, leaf);
+                drop(locked);
+                drop(leaf);
+            }
             Freed::Empty { surplus } => {
                 if surplus {
                     pool.counters().deferred_frees.inc();

@@ -210,3 +210,60 @@ fn counters_do_not_add_up() -> Result<(), Error> {
     }
     Ok(())
 }
+
+#[test]
+fn what_is_lost_is_counted_and_listed() -> Result<(), Error> {
+    let lose = |pool: &mut Pool| {
+        let page = pool.lone()?.page().ok_or(Error::Corrupt)?;
+        pool.books.lose(&pool.table, pool.lone, page)?;
+        assert_eq!(pool.books.verify(&pool.table), Ok(()));
+        Ok::<_, Error>(())
+    };
+    let zpages = found(|pool| {
+        lose(pool)?;
+        pool.books.lost_zpages = 0;
+        Ok(())
+    })?;
+    let dropping = found(|pool| {
+        lose(pool)?;
+        pool.books.dropping = 1;
+        Ok(())
+    })?;
+    let on_no_list = found(|pool| {
+        lose(pool)?;
+        let _taken = pool.books.take_lost(&pool.table)?;
+        pool.books.dropping = 0;
+        Ok(())
+    })?;
+    let without_zpages = found(|pool| {
+        lose(pool)?;
+        let (buddy, index) = only(pool.lone()?)?;
+        let slot = pool.lone()?.slot(index);
+        slot.retire(slot.unpinned()?)?;
+        pool.lone()?.clear(buddy);
+        pool.lone()?.set_page(None, Nid(0));
+        Ok(())
+    })?;
+    let frozen = found(|pool| {
+        lose(pool)?;
+        let (_, index) = only(pool.lone()?)?;
+        assert!(pool.lone()?.slot(index).freeze());
+        Ok(())
+    })?;
+    let readable = found(|pool| {
+        let page = pool.lone()?.page().ok_or(Error::Corrupt)?;
+        let (buddy, index) = only(pool.lone()?)?;
+        pool.books.lose(&pool.table, pool.lone, page)?;
+        let len = Len::new(100).map_err(|_| Error::Corrupt)?;
+        let slot = pool.lone()?.slot(index);
+        slot.retire(slot.unpinned()?)?;
+        pool.lone()?.store_at(pool.lone, buddy, index, len);
+        Ok(())
+    })?;
+    assert_eq!(zpages, Some(Invariant::Counter));
+    assert_eq!([dropping, on_no_list], [Some(Invariant::List); 2]);
+    assert_eq!(without_zpages, Some(Invariant::Zpages));
+    assert_eq!(frozen, Some(Invariant::Frozen));
+    assert_eq!(readable, Some(Invariant::Rmap));
+    Ok(())
+}
