@@ -58,6 +58,7 @@ const unsigned int ZBM_WQ_FLAGS = WQ_MEM_RECLAIM | WQ_UNBOUND;
 const unsigned long ZBM_PAGE_SIZE = PAGE_SIZE;
 const unsigned long ZBM_MEM_ONLINE = MEM_ONLINE;
 const unsigned long ZBM_MEM_OFFLINE = MEM_OFFLINE;
+const int ZBM_EHWPOISON = EHWPOISON;
 const unsigned int ZBM_MAX_NUMNODES = MAX_NUMNODES;
 const unsigned int ZBM_FMODE_WRITE = (__force unsigned int)FMODE_WRITE;
 const unsigned int ZBM_BLK_OPEN_WRITE = (__force unsigned int)BLK_OPEN_WRITE;

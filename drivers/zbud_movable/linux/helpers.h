@@ -36,6 +36,11 @@ unsigned long zbm_page_to_pfn(const struct page *page);
 bool zbm_page_poisoned(const struct page *page);
 void zbm_get_page(struct page *page);
 void zbm_put_page(struct page *page);
+/*
+ * Copies @bytes within a page each; false if the memory at @from turns out to be broken,
+ * of which mm is told.
+ */
+bool zbm_copy_mc(void *to, const void *from, unsigned int bytes);
 bool zbm_trylock_page(struct page *page);
 void zbm_lock_page(struct page *page);
 void zbm_unlock_page(struct page *page);

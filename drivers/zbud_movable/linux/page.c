@@ -6,6 +6,7 @@
 #include <linux/page-flags.h>
 #include <linux/pagemap.h>
 #include <linux/topology.h>
+#include <linux/uaccess.h>
 #include <linux/vmalloc.h>
 
 #include "helpers.h"
@@ -78,6 +79,14 @@ void zbm_get_page(struct page *page)
 void zbm_put_page(struct page *page)
 {
 	put_page(page);
+}
+
+bool zbm_copy_mc(void *to, const void *from, unsigned int bytes)
+{
+	if (!copy_mc_to_kernel(to, from, bytes))
+		return true;
+	memory_failure_queue(page_to_pfn(virt_to_page(from)), 0);
+	return false;
 }
 
 bool zbm_trylock_page(struct page *page)

@@ -15,9 +15,16 @@ use super::node_list::nodemask;
 use crate::zbud::{Extent, Nid, NodeSet, PageAddr, PAGE_SIZE};
 use core::marker::PhantomData;
 use core::ptr::NonNull;
+use kernel::error::to_result;
 use kernel::ffi::c_int;
+use kernel::prelude::*;
 
 const _: () = assert!(PAGE_SIZE == bindings::ZBM_PAGE_SIZE);
+
+/// The error of a copy that finds its source broken.
+pub(crate) fn broken() -> Error {
+    to_result(-bindings::ZBM_EHWPOISON).err().unwrap_or(EIO)
+}
 
 /// The page frame number of a page of the pool.
 pub(crate) fn pfn(page: PageAddr) -> usize {
@@ -122,22 +129,25 @@ impl<'a> PageLock<'a> {
 
     /// Copies `extent` to the same place of `dst`.
     ///
+    /// # Errors
+    ///
+    /// [`broken`] when its memory is.
+    ///
     /// # Safety
     ///
     /// Nobody writes to that part of either page or reads that of `dst`.
-    pub(crate) unsafe fn copy_to(self, dst: PageLock<'_>, extent: Extent) {
-        if let (Some(from), Some(to)) = (self.0.address(), dst.0.address()) {
-            let at = |page: PageAddr| page.address().wrapping_add(extent.offset());
-            // SAFETY: An extent lies within a page by its invariant, the pages
-            // are mapped and distinct, and the caller excludes other access.
-            unsafe {
-                core::ptr::copy_nonoverlapping(
-                    at(from) as *const u8,
-                    at(to) as *mut u8,
-                    extent.bytes(),
-                );
-            }
-        }
+    pub(crate) unsafe fn copy_to(self, dst: PageLock<'_>, extent: Extent) -> Result {
+        let (Some(from), Some(to)) = (self.0.address(), dst.0.address()) else {
+            return Err(EINVAL);
+        };
+        let at = |page: PageAddr| page.address().wrapping_add(extent.offset());
+        // CAST: at most a page.
+        let bytes = extent.bytes() as u32;
+        // SAFETY: An extent lies within a page by its invariant, the pages are mapped and
+        // distinct, and the caller excludes other access.
+        let copied =
+            unsafe { bindings::zbm_copy_mc(at(to) as *mut _, at(from) as *const _, bytes) };
+        copied.then_some(()).ok_or(broken())
     }
 }
 

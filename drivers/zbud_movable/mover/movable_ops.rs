@@ -310,12 +310,9 @@ unsafe fn replace(
     dst: PageLock<'_>,
 ) -> Result {
     let copy = |extents: crate::zbud::Extents| {
-        for extent in extents.into_iter().flatten() {
-            // SAFETY: The zpages are frozen: nobody maps them. Nobody else
-            // knows `dst`.
-            unsafe { src.copy_to(dst, extent) };
-        }
-        Ok(())
+        let mut extents = extents.into_iter().flatten();
+        // SAFETY: The zpages are frozen: nobody maps them. Nobody else knows `dst`.
+        extents.try_for_each(|extent| unsafe { src.copy_to(dst, extent) })
     };
     // SAFETY: By the safety requirements; `copy` copies all extents.
     unsafe { Pool::move_page(pool, id, src, dst, copy) }?;
