@@ -46,6 +46,7 @@ struct ZbudMovable {
     #[cfg(CONFIG_ZPOOL)]
     _zpool: front::zpool::Registered,
     _device: Option<control::device::Registered>,
+    _watch: Option<control::failures::Watch>,
     _sysfs: control::sysfs::Tree,
     _hotplug: control::hotplug::Notifier,
     _tree: Arc<observe::debugfs::Tree>,
@@ -63,6 +64,7 @@ impl kernel::Module for ZbudMovable {
         let hotplug = control::hotplug::Notifier::new(pools.clone())?;
         // Nodes may have come before we listened.
         pools.refresh_mems();
+        let watch = control::failures::Watch::new(pools.clone())?;
         let requests = control::requests::Requests::new(pools.clone())?;
         let sysfs = control::sysfs::Tree::new(pools.clone(), requests.clone())?;
         let tree = Arc::new(observe::debugfs::Tree::new(), GFP_KERNEL)?;
@@ -94,6 +96,7 @@ impl kernel::Module for ZbudMovable {
             #[cfg(CONFIG_ZPOOL)]
             _zpool: zpool,
             _device: device,
+            _watch: watch,
             _sysfs: sysfs,
             _hotplug: hotplug,
             _tree: tree,

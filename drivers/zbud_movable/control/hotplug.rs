@@ -1,15 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Memory that comes and goes: the nodes that have any decide where pages may be.
+//! Memory that comes and goes: the nodes that have any decide where pages may be. mm does
+//! not move a page whose memory is broken out of what goes offline, and takes it for gone or
+//! tries for ever; so such pages leave the pools before.
 
 use crate::linux::bindings;
 use crate::pool::pools::Pools;
 use core::cell::UnsafeCell;
+use core::ops::Range;
 use core::ptr::NonNull;
 use kernel::error::to_result;
 use kernel::ffi::{c_int, c_ulong, c_void};
 use kernel::prelude::*;
 use kernel::sync::Arc;
+
+/// How long memory that goes offline waits for users of a broken page, some seconds: much
+/// longer than one that reads needs.
+const TICKS: u32 = 1000;
 
 /// A block of the notifier chain, which C changes, and the pools that it is about.
 #[repr(C)]
@@ -69,19 +76,47 @@ impl Drop for Notifier {
     }
 }
 
+/// The page frames that a notifier is told of.
+///
+/// # Safety
+///
+/// `memory` is what the chain of memory gives.
+unsafe fn frames(memory: *mut c_void) -> Range<usize> {
+    // SAFETY: By the safety requirements.
+    let memory = unsafe { &*memory.cast::<bindings::memory_notify>() };
+    memory.start_pfn..memory.start_pfn.saturating_add(memory.nr_pages)
+}
+
 /// # Safety
 ///
 /// Called by the notifier chain only, for a [`Block`].
 unsafe extern "C" fn notified(
     block: *mut bindings::notifier_block,
     action: c_ulong,
-    _: *mut c_void,
+    memory: *mut c_void,
 ) -> c_int {
+    // SAFETY: The first field of a `Block`, which stays while this runs.
+    let pools = &unsafe { &*block.cast::<Block>() }.pools;
     // Both come after the masks of nodes have changed (mm/memory_hotplug.c).
     if [bindings::ZBM_MEM_ONLINE, bindings::ZBM_MEM_OFFLINE].contains(&action) {
-        // SAFETY: The first field of a `Block`, which stays while this runs.
-        unsafe { &*block.cast::<Block>() }.pools.refresh_mems();
+        pools.refresh_mems();
     }
-    // NOTIFY_DONE: the pools have no say in it.
+    if action == bindings::ZBM_MEM_GOING_OFFLINE {
+        // SAFETY: mm says which memory it is.
+        let frames = unsafe { frames(memory) };
+        // SAFETY: The frames are there.
+        unsafe { bindings::zbm_forget_broken_pages(frames.start, frames.end) };
+        if let Err(error) = pools.clear_of_broken(&frames, TICKS) {
+            // SAFETY: Arithmetic.
+            return unsafe { bindings::zbm_notifier_from_errno(error.to_errno()) };
+        }
+    }
+    if action == bindings::ZBM_MEM_OFFLINE {
+        // What has broken since, and is in use: it must go before the memory does.
+        // SAFETY: As above.
+        let frames = unsafe { frames(memory) };
+        while pools.clear_of_broken(&frames, TICKS).is_err() {}
+    }
+    // NOTIFY_DONE
     0
 }

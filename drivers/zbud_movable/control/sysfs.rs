@@ -76,6 +76,11 @@ static STORED_BYTES: Attr = number(c"stored_bytes", |control, _| {
     let bytes = |pool: &Pool| pool.with_books(|books| books.stored_bytes());
     whole_pages(control.pools.sum(bytes))
 });
+static LOST_ZPAGES: Attr = number(c"lost_zpages", |control, _| {
+    control
+        .pools
+        .sum(|pool| pool.with_books(|books| books.lost_zpages()))
+});
 static MOVER: Attr = file(c"mover", 0o444, Read::Text(mover), None);
 static MIGRATE: Attr = file(c"migrate", 0o200, Read::Nothing, Some(migrate));
 static MEMS: Attr = file(c"mems", 0o644, Read::Nodes(mems), Some(set_mems));
@@ -116,16 +121,20 @@ static PUTBACK: Attr = number(c"putback", |control, _| control.counters().putbac
 static DEFERRED_FREES: Attr = number(c"deferred_frees", |control, _| {
     control.counters().deferred_frees.get()
 });
+static LOST_PAGES: Attr = number(c"lost_pages", |control, _| {
+    control.counters().lost_pages.get()
+});
 static ALLOC_FAILED: Attr = number(c"alloc_failed", |control, _| {
     control.counters().alloc_failed.get()
 });
 
-const ROOT: [&Attr; 11] = [
+const ROOT: [&Attr; 12] = [
     &PAGES,
     &ZPAGES,
     &STORED_BYTES,
     &UNBUDDIED_PAGES,
     &EMPTY_PAGES,
+    &LOST_ZPAGES,
     &MOVER,
     &MIGRATE,
     &MEMS,
@@ -141,7 +150,7 @@ const NODE: [&Attr; 6] = [
     &MOVED_IN,
     &MOVED_OUT,
 ];
-const STATS: [&Attr; 9] = [
+const STATS: [&Attr; 10] = [
     &ISOLATED,
     &ISOLATE_REFUSED,
     &MIGRATED,
@@ -150,6 +159,7 @@ const STATS: [&Attr; 9] = [
     &NOT_MOVED,
     &PUTBACK,
     &DEFERRED_FREES,
+    &LOST_PAGES,
     &ALLOC_FAILED,
 ];
 

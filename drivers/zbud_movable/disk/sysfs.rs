@@ -168,10 +168,14 @@ static UNBUDDIED_PAGES: Attr = number(c"unbuddied_pages", |_, state| {
 static EMPTY_PAGES: Attr = number(c"empty_pages", |_, state| {
     figure(state, None, NodeBooks::empty_pages)
 });
+static LOST_ZPAGES: Attr = number(c"lost_zpages", |_, state| {
+    let lost = |pool: &Pool| pool.with_books(|books| books.lost_zpages());
+    state.store().map_or(0, |store| lost(&store.pool()))
+});
 static STORED_BYTES: Attr = number(c"stored_bytes", |_, state| stored_bytes(state));
 
 /// All files of a disk.
-pub(super) const FILES: [&Attr; 20] = [
+pub(super) const FILES: [&Attr; 21] = [
     &DISKSIZE,
     &INITSTATE,
     &RESET,
@@ -192,6 +196,7 @@ pub(super) const FILES: [&Attr; 20] = [
     &UNBUDDIED_PAGES,
     &EMPTY_PAGES,
     &STORED_BYTES,
+    &LOST_ZPAGES,
 ];
 
 /// The only word that was written.

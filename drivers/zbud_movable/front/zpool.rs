@@ -8,7 +8,7 @@ use crate::observe::shown_pool::ShownPool;
 use crate::pool::handle::Handle;
 use crate::pool::pool::Pool;
 use crate::pool::pools::Pools;
-use crate::zbud::Len;
+use crate::zbud::{Len, PAGE_SIZE};
 use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 use kernel::ffi::{c_char, c_int, c_void};
@@ -133,6 +133,27 @@ fn complain(what: &str, error: Error) {
     }
 }
 
+/// Where zswap writes a zpage whose memory broke since it was allocated. Nobody reads it.
+struct Scratch(UnsafeCell<[u8; PAGE_SIZE]>);
+
+// SAFETY: Only its address is used here.
+unsafe impl Sync for Scratch {}
+
+static SCRATCH: Scratch = Scratch(UnsafeCell::new([0; PAGE_SIZE]));
+
+/// What a user maps in the place of a zpage whose memory is broken. zswap cannot be told:
+/// whatever it reads it takes for good, and stops with a BUG where it cannot decompress it.
+/// So a reader gets nothing at all, and only it is stopped.
+#[cold]
+#[inline(never)]
+fn lost(mode: bindings::zpool_mapmode) -> *mut c_void {
+    if mode == bindings::zpool_mapmode_ZPOOL_MM_WO {
+        return SCRATCH.0.get().cast();
+    }
+    pr_err!("a zpage of zswap is lost, as its memory is broken: its reader cannot go on\n");
+    core::ptr::null_mut()
+}
+
 /// # Safety
 ///
 /// Called by zpool only, as struct zpool_driver says: with a live pool and with
@@ -241,7 +262,7 @@ unsafe extern "C" fn free(pool: *mut c_void, handle: usize) {
 unsafe extern "C" fn map(
     pool: *mut c_void,
     handle: usize,
-    _mode: bindings::zpool_mapmode,
+    mode: bindings::zpool_mapmode,
 ) -> *mut c_void {
     // SAFETY: zpool calls with a live pool.
     let pool = unsafe { borrow(pool) };
@@ -251,6 +272,7 @@ unsafe extern "C" fn map(
     // SAFETY: zpool's users map what `malloc` gave and do not free it meanwhile.
     match unsafe { pool.map(handle) } {
         Ok(mapped) => mapped.address as *mut c_void,
+        Err(error) if error == EIO => lost(mode),
         Err(error) => {
             complain("map", error);
             core::ptr::null_mut()
@@ -269,7 +291,26 @@ unsafe extern "C" fn unmap(pool: *mut c_void, handle: usize) {
         return;
     };
     // SAFETY: zpool's users unmap what they mapped.
-    if let Err(error) = unsafe { pool.unmap(handle) } {
+    let unmapped = unsafe { pool.unmap(handle) };
+    // SAFETY: Likewise.
+    unmapped.unwrap_or_else(|error| unsafe { not_unmapped(&pool, handle, error) });
+}
+
+/// A zpage that is unmapped is not mapped, as one is not that was [`lost`].
+///
+/// # Safety
+///
+/// As for [`Pool::map`].
+#[cold]
+#[inline(never)]
+unsafe fn not_unmapped(pool: &Pool, handle: Handle, error: Error) {
+    // SAFETY: By the safety requirements.
+    let mapped = unsafe { pool.map(handle) };
+    if mapped.is_ok() {
+        // SAFETY: Mapped just now.
+        let _ = unsafe { pool.unmap(handle) };
+    }
+    if mapped.err() != Some(EIO) {
         complain("unmap", error);
     }
 }

@@ -5,6 +5,7 @@
  * type, of which two can have them (mm/migrate.c). The helpers are declared in
  * helpers.h. compat.rs has the differences that only Rust sees.
  */
+#include <linux/memory_hotplug.h>
 #include <linux/migrate.h>
 #include <linux/mm.h>
 #include <linux/page-flags.h>
@@ -63,9 +64,28 @@ void zbm_page_unclaim(struct page *page, int refs)
 {
 }
 
-void zbm_page_put_claimed(struct page *page, int refs)
+/*
+ * By the mark that __ClearPageMovable leaves, for an mm that has the page isolated, memory
+ * offline takes it for a page that moves, until it is freed.
+ */
+static bool zbm_page_is_left(const struct page *page)
 {
+	return (unsigned long)page->mapping == PAGE_MAPPING_MOVABLE && !PageIsolated(page);
+}
+
+static void zbm_page_clear_mark(struct page *page)
+{
+	page->mapping = NULL;
+}
+
+void zbm_page_put_claimed(struct page *page, int refs, bool broken)
+{
+	broken = broken || PageHWPoison(page);
+	if (broken && zbm_page_is_left(page))
+		zbm_page_clear_mark(page);
 	unlock_page(page);
+	if (broken)
+		refs--;
 	while (refs--)
 		put_page(page);
 }
@@ -129,10 +149,47 @@ void zbm_page_unclaim(struct page *page, int refs)
 	page_ref_unfreeze(page, refs);
 }
 
-void zbm_page_put_claimed(struct page *page, int refs)
+/*
+ * By type and flag, which stay until it is freed, memory offline takes a page that was
+ * released for one that moves. (PG_movable_ops is PG_uptodate.)
+ */
+static bool zbm_page_is_left(const struct page *page)
 {
+	return !IS_ENABLED(CONFIG_ZSMALLOC) && PageZsmalloc(page) && PageMovableOps(page) &&
+	       !PageMovableOpsIsolated(page) && !page_private(page);
+}
+
+static void zbm_page_clear_mark(struct page *page)
+{
+	__ClearPageZsmalloc(page);
+	ClearPageUptodate(page);
+}
+
+void zbm_page_put_claimed(struct page *page, int refs, bool broken)
+{
+	if (broken || PageHWPoison(page)) {
+		zbm_page_clear_mark(page);
+		unlock_page(page);
+		page_ref_unfreeze(page, 1);
+		return;
+	}
 	unlock_page(page);
 	__folio_put(page_folio(page));
 }
 
 #endif
+
+void zbm_forget_broken_pages(unsigned long start, unsigned long end)
+{
+	unsigned long pfn;
+
+	for (pfn = start; pfn < end; pfn++) {
+		struct page *page = pfn_to_online_page(pfn);
+
+		if (!page || !PageHWPoison(page) || !trylock_page(page))
+			continue;
+		if (zbm_page_is_left(page))
+			zbm_page_clear_mark(page);
+		unlock_page(page);
+	}
+}

@@ -57,6 +57,7 @@ const gfp_t ZBM_GFP_ZERO = __GFP_ZERO;
 const unsigned int ZBM_WQ_FLAGS = WQ_MEM_RECLAIM | WQ_UNBOUND;
 const unsigned long ZBM_PAGE_SIZE = PAGE_SIZE;
 const unsigned long ZBM_MEM_ONLINE = MEM_ONLINE;
+const unsigned long ZBM_MEM_GOING_OFFLINE = MEM_GOING_OFFLINE;
 const unsigned long ZBM_MEM_OFFLINE = MEM_OFFLINE;
 const int ZBM_EHWPOISON = EHWPOISON;
 const unsigned int ZBM_MAX_NUMNODES = MAX_NUMNODES;

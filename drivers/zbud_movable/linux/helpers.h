@@ -37,6 +37,14 @@ bool zbm_page_poisoned(const struct page *page);
 void zbm_get_page(struct page *page);
 void zbm_put_page(struct page *page);
 /*
+ * Drops a reference on a page whose memory is broken, unless it is the last: mm expects
+ * that one is left, which it drops when it is told that the memory is sound after all
+ * (unpoison_memory). Without it, the page would be neither free nor anybody's then.
+ */
+void zbm_put_broken_page(struct page *page);
+/* Whether the page at @addr is known to be broken. */
+bool zbm_address_poisoned(const void *addr);
+/*
  * Copies @bytes within a page each; false if the memory at @from turns out to be broken,
  * of which mm is told.
  */
@@ -67,8 +75,17 @@ bool zbm_page_isolated(const struct page *page);
 bool zbm_page_claim(struct page *page, int refs);
 /* Undoes zbm_page_claim; the page stays locked. */
 void zbm_page_unclaim(struct page *page, int refs);
-/* After zbm_page_claim: drops the page lock and the references. */
-void zbm_page_put_claimed(struct page *page, int refs);
+/*
+ * After zbm_page_claim: drops the page lock and the references; all but one if its
+ * memory is @broken, or marked so: see zbm_put_broken_page.
+ */
+void zbm_page_put_claimed(struct page *page, int refs, bool broken);
+/*
+ * Of the frames @start to @end, those that were released and are broken lose what shows them
+ * as pages that move, which is there until a page is freed, and these never are: mm has
+ * taken them out of use after it had moved a page away (soft offline).
+ */
+void zbm_forget_broken_pages(unsigned long start, unsigned long end);
 
 /* page_cache.c */
 void zbm_page_cache_set_up(struct address_space *mapping,
@@ -109,6 +126,8 @@ void zbm_nodes_with_memory(nodemask_t *nodes);
 int zbm_nodelist_parse(const char *text, nodemask_t *nodes);
 int zbm_nodelist_emit(char *buf, const nodemask_t *nodes);
 unsigned long zbm_totalram_pages(void);
+/* What a notifier says to refuse with that errno, negative. */
+int zbm_notifier_from_errno(int err);
 int zbm_register_memory_notifier(struct notifier_block *nb);
 void zbm_unregister_memory_notifier(struct notifier_block *nb);
 
@@ -133,6 +152,16 @@ void zbm_queue_delayed_work(struct workqueue_struct *wq, struct delayed_work *wo
 			    unsigned int ms);
 /* At once, also if it is queued for later. */
 void zbm_queue_now(struct workqueue_struct *wq, struct delayed_work *work);
+
+/* memory_failure.c */
+typedef void zbm_memory_failure_fn(void *data, unsigned long pfn, int type, int result);
+/*
+ * From now on @told is called, in process context with preemption off, whenever mm has been
+ * told of broken memory. -ENOENT if this kernel does not tell.
+ */
+int zbm_memory_failure_watch(zbm_memory_failure_fn *told, void *data);
+/* Undoes it; waits for calls that are running. */
+void zbm_memory_failure_unwatch(zbm_memory_failure_fn *told, void *data);
 
 /* vmstat.c */
 void zbm_count_migrate_success(u64 pages);

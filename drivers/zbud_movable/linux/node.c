@@ -51,6 +51,11 @@ unsigned long zbm_totalram_pages(void)
 	return totalram_pages();
 }
 
+int zbm_notifier_from_errno(int err)
+{
+	return notifier_from_errno(err);
+}
+
 int zbm_register_memory_notifier(struct notifier_block *nb)
 {
 	return register_memory_notifier(nb);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Pages: allocation, references, the page lock. See helpers.h. */
+#include <linux/atomic.h>
 #include <linux/gfp.h>
 #include <linux/mm.h>
 #include <linux/nodemask.h>
@@ -79,6 +80,16 @@ void zbm_get_page(struct page *page)
 void zbm_put_page(struct page *page)
 {
 	put_page(page);
+}
+
+void zbm_put_broken_page(struct page *page)
+{
+	atomic_add_unless(&page->_refcount, -1, 1);
+}
+
+bool zbm_address_poisoned(const void *addr)
+{
+	return PageHWPoison(virt_to_page(addr));
 }
 
 bool zbm_copy_mc(void *to, const void *from, unsigned int bytes)

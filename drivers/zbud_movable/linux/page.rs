@@ -26,6 +26,17 @@ pub(crate) fn broken() -> Error {
     to_result(-bindings::ZBM_EHWPOISON).err().unwrap_or(EIO)
 }
 
+/// Whether the machine says that the memory at an address is broken.
+///
+/// # Safety
+///
+/// The address is in a page of the direct mapping on which someone has a reference.
+#[inline]
+pub(crate) unsafe fn is_poisoned(address: usize) -> bool {
+    // SAFETY: By the safety requirements.
+    unsafe { bindings::zbm_address_poisoned(address as *const _) }
+}
+
 /// The page frame number of a page of the pool.
 pub(crate) fn pfn(page: PageAddr) -> usize {
     // SAFETY: Arithmetic on the address of the direct mapping.

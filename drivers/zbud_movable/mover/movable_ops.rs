@@ -96,7 +96,7 @@ unsafe fn clear_movable(page: *mut bindings::page) -> Arc<Pool> {
 }
 
 // SAFETY: An admitted page keeps the reference of the `NewPage` it was, which is
-// dropped by `withdraw`, `evict`, `release` and, for the page that it moved from, `replace`.
+// dropped by `withdraw`, `evict`, `abandon`, `release` and, for the page that it moved from, `replace`.
 unsafe impl Mover<Pool> for MovableOps {
     fn name(&self) -> &'static str {
         "movable_ops"
@@ -153,7 +153,7 @@ unsafe impl Mover<Pool> for MovableOps {
             // SAFETY: The lock is held; the guard and the pool have a reference each.
             if unsafe { bindings::zbm_page_claim(page.page().as_ptr(), 2) } {
                 // SAFETY: Claimed just now, with both.
-                unsafe { release(page.into_raw(), 2) };
+                unsafe { release(page.into_raw(), 2, false) };
             } else {
                 // 7.x: mm has it isolated.
                 stayed.add(id);
@@ -162,9 +162,21 @@ unsafe impl Mover<Pool> for MovableOps {
         stayed
     }
 
+    unsafe fn abandon(&self, page: PageRef, _: DescId) -> Result<(), PageRef> {
+        let page = page.lock();
+        let raw = page.page().as_ptr();
+        // SAFETY: The lock is held; the guard and the pool have a reference each.
+        if unsafe { bindings::zbm_page_isolated(raw) || !bindings::zbm_page_claim(raw, 2) } {
+            return Err(page.unlock());
+        }
+        // SAFETY: Claimed just now, with both.
+        unsafe { release(page.into_raw(), 2, true) };
+        Ok(())
+    }
+
     unsafe fn release(&self, claim: Claim) {
         // SAFETY: Claimed by `try_claim`, with one reference.
-        unsafe { release(claim.0.as_ptr(), 1) };
+        unsafe { release(claim.0.as_ptr(), 1, false) };
     }
 
     unsafe fn unclaim(&self, claim: Claim) {
@@ -202,12 +214,12 @@ unsafe impl Mover<Pool> for MovableOps {
 /// # Safety
 ///
 /// The page is locked, was admitted, and is claimed with `refs` references. The caller has
-/// a reference on its pool.
-unsafe fn release(page: *mut bindings::page, refs: c_int) {
+/// a reference on its pool. `broken`: its memory is, and nobody shall use it again.
+unsafe fn release(page: *mut bindings::page, refs: c_int, broken: bool) {
     // SAFETY: By the safety requirements.
     let pool = unsafe { clear_movable(page) };
     // SAFETY: As above.
-    unsafe { bindings::zbm_page_put_claimed(page, refs) };
+    unsafe { bindings::zbm_page_put_claimed(page, refs, broken) };
     drop(pool);
 }
 

@@ -63,6 +63,7 @@ static OPS: bindings::address_space_operations = bindings::address_space_operati
     // driver that had one pinned says that it did.
     dirty_folio: Some(bindings::noop_dirty_folio),
     migrate_folio: Some(migrate_folio),
+    error_remove_folio: Some(error_remove_folio),
     release_folio: Some(release_folio),
     invalidate_folio: Some(invalidate_folio),
     ..bindings::address_space_operations::empty()
@@ -148,7 +149,7 @@ impl PageCache {
 }
 
 // SAFETY: The page cache has a reference on each admitted page until it is removed, by
-// `withdraw` or `evict`, or replaced by the page that it moved to.
+// `withdraw`, `evict` or `abandon`, or replaced by the page that it moved to.
 unsafe impl Mover<Pool> for PageCache {
     fn name(&self) -> &'static str {
         "page_cache"
@@ -208,6 +209,15 @@ unsafe impl Mover<Pool> for PageCache {
         Stayed::default()
     }
 
+    unsafe fn abandon(&self, page: PageRef, id: DescId) -> Result<(), PageRef> {
+        // SAFETY: The page is being dropped, and no other has this index until the books have
+        // forgotten it.
+        unsafe { self.remove(id, 1) };
+        // SAFETY: The reference was `page`'s. mm has one already if it found the page here.
+        unsafe { bindings::zbm_put_broken_page(page.into_raw()) };
+        Ok(())
+    }
+
     /// `try_claim` gives no claim.
     unsafe fn release(&self, _: Claim) {}
 
@@ -262,6 +272,32 @@ unsafe fn page_of<'a>(folio: *mut bindings::folio) -> Option<PageLock<'a>> {
     unsafe { BorrowedPage::from_raw(folio.cast()).map(|page| PageLock::of(page)) }
 }
 
+/// The pool and the descriptor of a folio in our mapping, and the folio as a page.
+///
+/// # Safety
+///
+/// `folio` is valid, and locked for `'a`, so that it stays in our mapping.
+unsafe fn owner<'a>(
+    folio: *mut bindings::folio,
+) -> Option<(ArcBorrow<'a, Pool>, DescId, PageLock<'a>)> {
+    // SAFETY: By the safety requirements: the private data is what `admit` put there, and is
+    // removed under the folio lock only.
+    let (page, pool, index) = unsafe {
+        let pool = bindings::zbm_page_owner(folio.cast()).cast::<Pool>();
+        (
+            page_of(folio)?,
+            pool,
+            bindings::zbm_page_index(folio.cast()),
+        )
+    };
+    if pool.is_null() {
+        return None;
+    }
+    // SAFETY: The page has a reference on it.
+    let pool = unsafe { ArcBorrow::from_raw(pool) };
+    Some((pool, descriptor_at(index)?, page))
+}
+
 /// Moves the zpages of `src` to `dst`; -EAGAIN when one is mapped, or someone has
 /// a reference on the page. Does not sleep.
 ///
@@ -275,21 +311,10 @@ unsafe extern "C" fn migrate_folio(
     mode: bindings::migrate_mode,
 ) -> c_int {
     // SAFETY: The folios are valid and locked, so `src` stays in our mapping.
-    let pages = unsafe { page_of(src).zip(page_of(dst)) };
-    let Some((src_page, dst_page)) = pages else {
+    let folios = unsafe { owner(src).zip(page_of(dst)) };
+    let Some(((pool, id, src_page), dst_page)) = folios else {
         return EAGAIN.to_errno();
     };
-    // SAFETY: As above: the private data is what `admit` put there, and is removed
-    // under the folio lock only.
-    let (pool, id) = unsafe {
-        let pool = bindings::zbm_page_owner(src.cast()).cast::<Pool>();
-        (pool, descriptor_at(bindings::zbm_page_index(src.cast())))
-    };
-    let (false, Some(id)) = (pool.is_null(), id) else {
-        return EAGAIN.to_errno();
-    };
-    // SAFETY: The page has a reference on it.
-    let pool = unsafe { ArcBorrow::from_raw(pool) };
     let mut result = EAGAIN.to_errno();
     let copy = |_| {
         // SAFETY: As mm called us. Copies the page, puts `dst` in the
@@ -300,6 +325,25 @@ unsafe extern "C" fn migrate_folio(
     // SAFETY: mm uses `dst` for nothing else; the page cache takes a reference on it.
     let moved = unsafe { Pool::move_page(pool, id, src_page, dst_page, copy) };
     moved.map_or(result, |()| 0)
+}
+
+/// The memory of a page is broken: its pool loses it. The worker removes it from the page
+/// cache, as a callback must not release a page.
+///
+/// # Safety
+///
+/// Called by mm only, with the folio locked and in our mapping.
+unsafe extern "C" fn error_remove_folio(
+    _: *mut bindings::address_space,
+    folio: *mut bindings::folio,
+) -> c_int {
+    // SAFETY: By the safety requirements.
+    if let Some((pool, id, page)) = unsafe { owner(folio) } {
+        if let Some(address) = page.page().address() {
+            pool.lose(id, address);
+        }
+    }
+    EBUSY.to_errno()
 }
 
 /// Only its pool releases a page.

@@ -48,6 +48,8 @@ pub(crate) struct Counters {
     /// Pages whose last zpage was freed when enough empty ones were kept, and which could
     /// not be released at once.
     pub(crate) deferred_frees: Counter,
+    /// Pages that were lost because their memory is broken.
+    pub(crate) lost_pages: Counter,
     /// Allocations that failed for want of memory.
     pub(crate) alloc_failed: Counter,
     nodes: KVec<NodeMoves>,

@@ -3,6 +3,7 @@
 //! A pool: the core under its lock, with real pages, a real table, handles and the
 //! worker. Knows neither its users nor the movers; [`seam`] has all that it asks of one.
 
+pub(crate) mod broken;
 pub(crate) mod counters;
 pub(crate) mod error;
 pub(crate) mod handle;

@@ -14,7 +14,7 @@ use super::seam::{Admitted, Claimed, Mover};
 use super::table::{Editor, Growth, Leaves, RemovedLeaf};
 use crate::linux::bindings;
 use crate::linux::node;
-use crate::linux::page::{BorrowedPage, LockedPage, NewPage, PageLock, PageRef};
+use crate::linux::page::{self, BorrowedPage, LockedPage, NewPage, PageLock, PageRef};
 use crate::linux::task::{self, NoPreempt};
 use crate::linux::work_queue::WorkQueue;
 use crate::linux::worker::Worker;
@@ -63,8 +63,8 @@ impl AsMut<[NodeBooks]> for Nodes {
 }
 
 /// All that the pool lock protects.
-struct Locked {
-    books: Books<Nodes>,
+pub(super) struct Locked {
+    pub(super) books: Books<Nodes>,
     /// To change the table.
     editor: Editor,
     /// What the worker is to do when it runs next.
@@ -73,11 +73,11 @@ struct Locked {
 
 /// What the worker is asked to do with pages without zpages: each more than the one before.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Asked {
+pub(super) enum Asked {
     Nothing,
     /// Later: to release those that were not needed meanwhile.
     Idle,
-    /// To release those that are too many.
+    /// To release those that are too many; lost pages are dropped in any case.
     Surplus,
     /// To release all.
     All,
@@ -93,10 +93,10 @@ pub(crate) struct Pool {
     resources: Resources,
     /// Where its pages may be.
     mems: Arc<Mems>,
-    table: Leaves,
+    pub(super) table: Leaves,
     /// The pool lock.
     #[pin]
-    locked: SpinLock<Locked>,
+    pub(super) locked: SpinLock<Locked>,
     /// A copy of `books.pages()` that is read without the pool lock.
     pages: AtomicU64,
 }
@@ -184,7 +184,7 @@ impl Pool {
         &self.resources.counters
     }
 
-    fn mover(&self) -> &dyn Mover<Self> {
+    pub(super) fn mover(&self) -> &dyn Mover<Self> {
         &*self.resources.mover
     }
 
@@ -330,7 +330,11 @@ impl Pool {
     }
 
     /// Removes a leaf that the books do not need any more. Drop it after the pool lock.
-    fn remove_leaf(&self, locked: &mut Locked, leaf: Option<u32>) -> Option<RemovedLeaf> {
+    pub(super) fn remove_leaf(
+        &self,
+        locked: &mut Locked,
+        leaf: Option<u32>,
+    ) -> Option<RemovedLeaf> {
         self.note_pages(locked);
         // SAFETY: The books have said so under the pool lock, which is still held; all
         // look-ups in leaves without live slots are made under it.
@@ -386,7 +390,7 @@ impl Pool {
 
     /// Asks the worker for something, if it is not asked for as much already. Does not
     /// sleep.
-    fn ask(&self, mut locked: Guard<'_>, asked: Asked) {
+    pub(super) fn ask(&self, mut locked: Guard<'_>, asked: Asked) {
         if locked.asked >= asked {
             return;
         }
@@ -402,6 +406,7 @@ impl Pool {
     /// The worker. Sleeps.
     fn work(&self) {
         let asked = core::mem::replace(&mut self.locked.lock().asked, Asked::Nothing);
+        self.drop_lost();
         for nid in node::possible() {
             let mut locked = self.locked.lock();
             let idle = match asked {
@@ -427,7 +432,7 @@ impl Pool {
             );
         }
         let locked = self.locked.lock();
-        if locked.books.empty_pages() != 0 {
+        if locked.books.empty_pages() != 0 || locked.books.has_lost() {
             self.ask(locked, Asked::Idle);
         }
     }
@@ -590,7 +595,7 @@ impl Pool {
     ///
     /// # Errors
     ///
-    /// Those of [`Mover::relocate`]; `EIO` when the memory of `src` is broken.
+    /// Those of [`Mover::relocate`]; `EAGAIN` when the memory of `src` is broken, and it is lost.
     pub(crate) fn relocate(
         this: ArcBorrow<'_, Self>,
         id: DescId,
@@ -598,19 +603,26 @@ impl Pool {
         dst: NewPage,
     ) -> Result {
         if src.page().is_poisoned() {
-            return Err(EIO);
+            this.lose(id, src.page().address().ok_or(EINVAL)?);
+            return Err(EAGAIN);
         }
         this.mover().relocate(this, id, src, dst)
     }
 
-    /// Whether page `page` with descriptor `id` could move now.
+    /// Whether page `page` with descriptor `id` could move now. It is lost if its memory is
+    /// broken.
     ///
     /// # Errors
     ///
-    /// `EAGAIN` when `id` does not describe the page any more, or it is being released;
-    /// `EBUSY` when a zpage is mapped.
+    /// `EAGAIN` when `id` does not describe the page any more, or it is being released, or
+    /// lost; `EBUSY` when a zpage is mapped.
     pub(crate) fn check_move(&self, id: DescId, page: PageLock<'_>) -> Result {
+        let poisoned = page.page().is_poisoned();
         let page = page.page().address().ok_or(EINVAL)?;
+        if poisoned {
+            self.lose(id, page);
+            return Err(EAGAIN);
+        }
         let locked = self.locked.lock();
         match locked.books.can_move(&self.table, id, page)? {
             true => Ok(()),
@@ -623,8 +635,9 @@ impl Pool {
     ///
     /// # Errors
     ///
-    /// `EBUSY` when a zpage is mapped, `EAGAIN` when `src` is not the page of `id` or is
-    /// being released, and those of `copy`. Neither page has changed then.
+    /// `EBUSY` when a zpage is mapped, `EAGAIN` when `src` is not the page of `id`, is being
+    /// released, or its memory is broken, and those of `copy`. Neither page has changed then,
+    /// but `src` is lost if its memory is broken.
     ///
     /// # Safety
     ///
@@ -653,6 +666,10 @@ impl Pool {
         copy: impl FnOnce(Extents) -> Result,
     ) -> Result {
         let (from, to) = (src.address().ok_or(EINVAL)?, dst.address().ok_or(EINVAL)?);
+        if src.is_poisoned() {
+            this.lose(id, from);
+            return Err(EAGAIN);
+        }
         let to_nid = dst.nid();
         // From the first frozen slot to the last thawed one others may spin.
         let no_preempt = NoPreempt::new();
@@ -671,7 +688,11 @@ impl Pool {
         if finish.emptied {
             this.ask(this.locked.lock(), Asked::Idle);
         }
-        copied?;
+        copied.inspect_err(|&error| {
+            if error == page::broken() || src.is_poisoned() {
+                this.lose(id, from);
+            }
+        })?;
         this.counters().moved(finish.from, to_nid);
         Ok(())
     }
@@ -710,16 +731,18 @@ impl Pool {
     /// must stay then, and so must the module.
     pub(crate) fn drain(&self) -> Result {
         loop {
+            self.drop_lost();
             for nid in node::possible() {
                 self.release_empty(nid, u64::MAX);
             }
             let (pages, zpages) = self.with_books(|books| {
                 let zpages = |node: &NodeBooks| node.zpages() != 0;
-                (books.pages(), books.nodes().iter().any(zpages))
+                let zpages = books.nodes().iter().any(zpages) || books.lost_zpages() != 0;
+                (books.pages(), zpages)
             });
             match (pages, zpages) {
-                (0, _) => break,
                 (_, true) => return Err(EBUSY),
+                (0, _) => break,
                 // The worker has the rest in hand, or a mover is copying.
                 _ => task::short_sleep(),
             }

@@ -6,7 +6,7 @@ use super::mems::{Editor, Mems};
 use super::pool::{Pool, Resources};
 use crate::linux::bindings;
 use crate::zbud::NodeSet;
-use core::ops::Deref;
+use core::ops::{Deref, Range};
 use kernel::prelude::*;
 use kernel::str::CString;
 use kernel::sync::{new_mutex, Arc, Mutex};
@@ -197,6 +197,25 @@ impl Pools {
             all.push(pool.clone(), GFP_KERNEL)?;
         }
         Ok(all)
+    }
+
+    /// Takes all pages in the page frames `pfns` out of use whose memory is broken. May sleep.
+    pub(crate) fn lose_broken(&self, pfns: &Range<usize>) {
+        let list = self.list.lock();
+        for pool in list.pools.iter().flatten() {
+            pool.lose_broken(pfns);
+        }
+    }
+
+    /// [`Pool::clear_of_broken`], for all pools.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub(crate) fn clear_of_broken(&self, pfns: &Range<usize>, ticks: u32) -> Result {
+        let list = self.list.lock();
+        let mut pools = list.pools.iter().flatten();
+        pools.try_for_each(|pool| pool.clear_of_broken(pfns, ticks))
     }
 
     /// Sums over all pools. May sleep.

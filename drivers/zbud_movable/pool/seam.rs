@@ -18,7 +18,7 @@ use kernel::sync::{Arc, ArcBorrow};
 ///
 /// # Safety
 ///
-/// A page that was admitted stays in existence until it is evicted or withdrawn, until its
+/// A page that was admitted stays in existence until it is evicted, abandoned or withdrawn, until its
 /// [`Claim`] is released, or until a move through `Pool::move_page` has put another in its place,
 /// which then stays likewise.
 pub(crate) unsafe trait Mover<Owner>: Send + Sync {
@@ -79,6 +79,19 @@ pub(crate) unsafe trait Mover<Owner>: Send + Sync {
     /// The pages are settled pages of a pool of this mover, which has taken them to be
     /// released (`Books::take_empty`); the caller has a reference on their owner.
     unsafe fn evict(&self, run: Run, page: &dyn Fn(DescId) -> Option<PageRef>) -> Stayed;
+
+    /// Takes a page whose memory is broken away from mm, so that nobody uses it again, and drops
+    /// its reference on its owner. `page` is a reference beside the pool's. Sleeps.
+    ///
+    /// # Errors
+    ///
+    /// `page`, when mm has hold of it.
+    ///
+    /// # Safety
+    ///
+    /// It is a settled page of a pool of this mover, and `id` is its name, under which it was
+    /// taken to be dropped (`Books::take_lost`); the caller has a reference on its owner.
+    unsafe fn abandon(&self, page: PageRef, id: DescId) -> Result<(), PageRef>;
 
     /// Frees a claimed page, and drops its reference on its owner.
     ///

@@ -2,8 +2,10 @@
 
 //! An owned zpage: freed when it is dropped, readable while it is mapped.
 
+use super::broken;
 use super::handle::Handle;
 use super::pool::Pool;
+use crate::linux::page;
 use crate::zbud::{Len, MappedZpage, Nid};
 use core::ops::Deref;
 use kernel::prelude::*;
@@ -26,7 +28,8 @@ impl<'p> Zpage<'p> {
     ///
     /// # Errors
     ///
-    /// `EINVAL` for no bytes, `ENOSPC` for more than a page, `ENOMEM`.
+    /// `EINVAL` for no bytes, `ENOSPC` for more than a page, `ENOMEM`; `EIO` when the memory
+    /// for it breaks just then.
     ///
     /// # Safety
     ///
@@ -80,14 +83,21 @@ impl<'p> Zpage<'p> {
     ///
     /// # Errors
     ///
-    /// `EBUSY` when it is mapped too often (2^29 times).
+    /// `EBUSY` when it is mapped too often (2^29 times), `EIO` when its memory is broken.
     #[inline]
     pub(crate) fn map(&self) -> Result<Mapped<'_>> {
         // SAFETY: Not freed before `self` is dropped, by the type invariant; the guard
         // unmaps it before.
         let view = unsafe { self.pool.map(self.handle) }?;
         // INVARIANT: Mapped just now.
-        Ok(Mapped { zpage: self, view })
+        let mapped = Mapped { zpage: self, view };
+        // SAFETY: The pool has a reference on the page of a mapped zpage.
+        if unsafe { page::is_poisoned(mapped.view.address) } {
+            // mm has just found it out.
+            self.pool.lose_broken(&broken::ALL);
+            return Err(EIO);
+        }
+        Ok(mapped)
     }
 
     /// Maps it until [`Zpage::unpin`].

@@ -26,6 +26,7 @@ TREE = {
     f"{SYS}/stored_bytes": "8192\n",
     f"{SYS}/unbuddied_pages": "2\n",
     f"{SYS}/empty_pages": "0\n",
+    f"{SYS}/lost_zpages": "0\n",
     f"{SYS}/stats/migrated": "9\n",
     f"{SYS}/node0/pages": "2\n",
     f"{SYS}/node0/zpages": "3\n",
@@ -45,6 +46,7 @@ TREE = {
     f"{DISK}/unbuddied_pages": "2\n",
     f"{DISK}/empty_pages": "0\n",
     f"{DISK}/large_zpages": "1\n",
+    f"{DISK}/lost_zpages": "0\n",
     # With 5 pages that are filled with one value
     f"{DISK}/mm_stat": f"{9 * 4096} 8192 {3 * 4096} 0 {3 * 4096} 5 0 1 1\n",
     f"{DISK}/node0/pages": "2\n",
@@ -114,6 +116,13 @@ class AddUp(unittest.TestCase):
         said = complaints(WITH_ANOTHER | twice)
         self.assertEqual(len(said), 1)
         self.assertIn("listed twice: (101, ", said[0])
+
+    def test_lost_blocks(self):
+        lost = {f"{SYS}/lost_zpages": "2\n", f"{DISK}/lost_zpages": "2\n"}
+        self.assertEqual(complaints(lost), [])
+        self.assertEqual(complaints(lost | {f"{DISK}/large_zpages": "3\n"}), [])
+        self.assertEqual(len(complaints(lost | {f"{DISK}/large_zpages": "4\n"})), 1)
+        self.assertEqual(len(complaints(lost | {f"{DISK}/large_zpages": "0\n"})), 1)
 
     def test_each_figure_of_mm_stat(self):
         figures = TREE[f"{DISK}/mm_stat"].split()
