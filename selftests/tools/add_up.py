@@ -183,7 +183,9 @@ class Judge:
             self.complaints = []
             self.compare(pools)
             before, pools = pools, self.list_pages()
-            if before == pools:
+            # More empty ones may be there for a while when the pool has just become small.
+            waits = any(page[-1] == STATES[0] for pages in pools.values() for page in pages)
+            if before == pools and not (self.complaints and waits):
                 break
             time.sleep(0.05)
         return self.complaints

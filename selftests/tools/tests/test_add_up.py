@@ -4,6 +4,7 @@
 import os
 import tempfile
 import unittest
+from unittest import mock
 
 import add_up
 
@@ -170,6 +171,7 @@ class AddUp(unittest.TestCase):
         self.assertEqual(complaints(without=["sys/devices/system/node/node1/memory1"]),
                          ["block on another node: 1 1"])
 
+    @mock.patch("add_up.LOOKS", 2)
     def test_too_many_empty_pages(self):
         def with_empty(number):
             pages = "".join(f"{pfn} 1 0 0 0 Empty\n" for pfn in range(50000, 50000 + number))
@@ -181,9 +183,10 @@ class AddUp(unittest.TestCase):
     def test_looks_again_while_pages_leave(self):
         with tempfile.TemporaryDirectory() as root:
             judge = add_up.Judge(root)
-            lists = iter([{"zbud0": 2}, {"zbud0": 1}, {"zbud0": 1}])
-            judge.list_pages = lambda: next(lists)
-            judge.compare = lambda pools: judge.unlike(f"{pools['zbud0']} left")
+            empty, lone = (1, 0, 0, 0, "Empty"), (2, 0, 9, 0, "Unbuddied")
+            lists = iter([[empty, empty, lone], [empty, lone], [empty, lone], [lone], [lone]])
+            judge.list_pages = lambda: {"zbud0": next(lists)}
+            judge.compare = lambda pools: judge.unlike(f"{len(pools['zbud0'])} left")
             self.assertEqual(judge.check(), ["1 left"])
 
     def test_moved_more_than_migrated(self):
