@@ -160,18 +160,12 @@ fn lost<T: Table>(table: &T, id: DescId) -> Result<&Descriptor, Error> {
     lost.then_some(desc).ok_or(Error::Stale)
 }
 
-/// Whether nobody has a zpage of a lost page mapped. If so that does not change: `thaw` shows a
-/// caller that pins from now on that the page is lost, and it unpins.
+/// Whether nobody has a zpage of a lost page mapped. If so that does not change: a caller that
+/// pins from now on sees that the page is lost, and unpins.
 fn is_unmapped<T: Table>(table: &T, desc: &Descriptor) -> Result<bool, Error> {
     let slots = [
         slot_of(table, desc, Buddy::First)?,
         slot_of(table, desc, Buddy::Last)?,
     ];
-    Ok(slots.into_iter().flatten().all(|slot| {
-        let frozen = slot.freeze();
-        if frozen {
-            slot.thaw();
-        }
-        frozen
-    }))
+    Ok(slots.into_iter().flatten().all(Slot::is_unpinned))
 }

@@ -185,6 +185,19 @@ impl Slot {
             .is_ok()
     }
 
+    /// Whether nobody has the zpage pinned. If so, whoever pins it from now on sees what was
+    /// written before. Under the pool lock.
+    pub(super) fn is_unpinned(&self) -> bool {
+        let Ok(word) = self.unpinned() else {
+            return false;
+        };
+        // Acquire: pairs with `unpin`. Release: with `pin`. Nothing changes, so a pin or an
+        // unpin that comes between is not lost.
+        self.0
+            .compare_exchange(word.0, word.0, Ordering::AcqRel, Ordering::Relaxed)
+            .is_ok()
+    }
+
     /// Allows pins again. Under the pool lock, by the mover that froze the zpage.
     #[inline]
     pub(super) fn thaw(&self) {

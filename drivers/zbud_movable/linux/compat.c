@@ -186,7 +186,9 @@ void zbm_forget_broken_pages(unsigned long start, unsigned long end)
 	for (pfn = start; pfn < end; pfn++) {
 		struct page *page = pfn_to_online_page(pfn);
 
-		if (!page || !PageHWPoison(page) || !trylock_page(page))
+		/* Others' pages are not locked: some have a lock of another kind. */
+		if (!page || !PageHWPoison(page) || !zbm_page_is_left(page) ||
+		    !trylock_page(page))
 			continue;
 		if (zbm_page_is_left(page))
 			zbm_page_clear_mark(page);

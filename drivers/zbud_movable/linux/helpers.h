@@ -156,8 +156,8 @@ void zbm_queue_now(struct workqueue_struct *wq, struct delayed_work *work);
 /* memory_failure.c */
 typedef void zbm_memory_failure_fn(void *data, unsigned long pfn, int type, int result);
 /*
- * From now on @told is called, in process context with preemption off, whenever mm has been
- * told of broken memory. -ENOENT if this kernel does not tell.
+ * From now on @told is called, where it must not sleep, whenever mm has been told of broken
+ * memory. -ENOENT if this kernel does not tell.
  */
 int zbm_memory_failure_watch(zbm_memory_failure_fn *told, void *data);
 /* Undoes it; waits for calls that are running. */

@@ -27,7 +27,7 @@ impl Pool {
         }
     }
 
-    fn lose_locked(&self, locked: &mut Locked, id: DescId, page: PageAddr) -> bool {
+    pub(super) fn lose_locked(&self, locked: &mut Locked, id: DescId, page: PageAddr) -> bool {
         if locked.books.lose(&self.table, id, page).is_err() {
             return false;
         }
@@ -39,7 +39,7 @@ impl Pool {
     }
 
     /// Takes all pages out of use that are in the page frames `pfns` and whose memory is
-    /// broken. Returns the frame of one that is the pool's still. Does not sleep.
+    /// broken. Returns the frame of one that is the pool's still. May sleep.
     pub(crate) fn lose_broken(&self, pfns: &Range<usize>) -> Option<usize> {
         let (mut left, mut lost) = (None, false);
         let mut cursor = Cursor::start();
@@ -50,16 +50,20 @@ impl Pool {
                 let Some((page, pfn)) = page.filter(|(_, pfn)| pfns.contains(pfn)) else {
                     continue;
                 };
-                // SAFETY: A page of the pool, as the pool lock is held.
-                let broken = unsafe { page::is_poisoned(page.address()) };
-                if desc.state() == Some(State::Lost) {
-                    left = Some(pfn);
-                } else if broken {
+                let broken = match desc.state() {
+                    Some(State::Lost) => true,
+                    // It may have gone already, to where mm takes it out of use.
+                    Some(State::Leaving) => false,
+                    // SAFETY: A page of the pool, as the pool lock is held.
+                    _ => unsafe { page::is_poisoned(page.address()) },
+                };
+                if broken {
                     lost |= self.lose_locked(&mut locked, id, page);
                     left = Some(pfn);
                 }
             }
             drop(locked);
+            task::cond_resched();
             if !cursor.next_leaf(&self.table) {
                 break;
             }

@@ -683,16 +683,17 @@ impl Pool {
         };
         locked = this.locked.lock();
         let finish = locked.books.finish_move(&this.table, id, now, nid)?;
+        // Before others read what could not be copied.
+        let broken = copied.is_err_and(|error| error == page::broken() || src.is_poisoned());
+        let lost = broken && this.lose_locked(&mut locked, id, from);
         drop(locked);
         drop(no_preempt);
-        if finish.emptied {
+        if lost {
+            this.ask(this.locked.lock(), Asked::Surplus);
+        } else if finish.emptied {
             this.ask(this.locked.lock(), Asked::Idle);
         }
-        copied.inspect_err(|&error| {
-            if error == page::broken() || src.is_poisoned() {
-                this.lose(id, from);
-            }
-        })?;
+        copied?;
         this.counters().moved(finish.from, to_nid);
         Ok(())
     }

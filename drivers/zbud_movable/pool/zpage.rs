@@ -2,14 +2,17 @@
 
 //! An owned zpage: freed when it is dropped, readable while it is mapped.
 
-use super::broken;
 use super::handle::Handle;
 use super::pool::Pool;
 use crate::linux::page;
-use crate::zbud::{Len, MappedZpage, Nid};
+use crate::zbud::{Len, MappedZpage, Nid, PageAddr};
 use core::ops::Deref;
 use kernel::prelude::*;
 use kernel::sync::ArcBorrow;
+
+/// How often a store looks for another page when it finds that the memory of one has just
+/// broken.
+const ATTEMPTS: u32 = 3;
 
 /// A zpage of a pool. Its owner may keep it as a [raw](Zpage::into_raw) number, without
 /// the pool.
@@ -29,7 +32,7 @@ impl<'p> Zpage<'p> {
     /// # Errors
     ///
     /// `EINVAL` for no bytes, `ENOSPC` for more than a page, `ENOMEM`; `EIO` when the memory
-    /// for it breaks just then.
+    /// for it breaks just then, again and again.
     ///
     /// # Safety
     ///
@@ -42,18 +45,29 @@ impl<'p> Zpage<'p> {
         gfp: u32,
         nid: Nid,
     ) -> Result<Self> {
-        let handle = Pool::alloc(pool, Len::new(len)?, gfp, nid)?;
-        // INVARIANT: Allocated just now.
-        let zpage = Self { pool, handle };
-        let mapped = zpage.map()?;
-        // SAFETY: The zpage is that long, and mapped; nobody else knows it, and nobody reads
-        // through `mapped`. The rest by the safety requirements.
-        unsafe {
-            let to = mapped.view.address as *mut u8;
-            core::ptr::copy_nonoverlapping(bytes, to, len);
+        let mut attempts = ATTEMPTS;
+        loop {
+            let handle = Pool::alloc(pool, Len::new(len)?, gfp, nid)?;
+            // INVARIANT: Allocated just now.
+            let zpage = Self { pool, handle };
+            let mapped = match zpage.map() {
+                Ok(mapped) => mapped,
+                // The page has left the lists: another one is found.
+                Err(error) if error == EIO && attempts != 0 => {
+                    attempts = attempts.saturating_sub(1);
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            // SAFETY: The zpage is that long, and mapped; nobody else knows it, and nobody
+            // reads through `mapped`. The rest by the safety requirements.
+            unsafe {
+                let to = mapped.view.address as *mut u8;
+                core::ptr::copy_nonoverlapping(bytes, to, len);
+            }
+            drop(mapped);
+            return Ok(zpage);
         }
-        drop(mapped);
-        Ok(zpage)
     }
 
     /// Leaves the zpage to the caller, as a number that is not 0.
@@ -91,13 +105,22 @@ impl<'p> Zpage<'p> {
         let view = unsafe { self.pool.map(self.handle) }?;
         // INVARIANT: Mapped just now.
         let mapped = Mapped { zpage: self, view };
+        let address = mapped.view.address;
         // SAFETY: The pool has a reference on the page of a mapped zpage.
-        if unsafe { page::is_poisoned(mapped.view.address) } {
-            // mm has just found it out.
-            self.pool.lose_broken(&broken::ALL);
+        if unsafe { page::is_poisoned(address) } {
+            drop(mapped);
+            self.is_broken(address);
             return Err(EIO);
         }
         Ok(mapped)
+    }
+
+    /// mm has just found out that its memory is broken.
+    #[cold]
+    fn is_broken(&self, address: usize) {
+        if let Some(pfn) = PageAddr::new(address).map(page::pfn) {
+            self.pool.lose_broken(&(pfn..pfn.saturating_add(1)));
+        }
     }
 
     /// Maps it until [`Zpage::unpin`].
