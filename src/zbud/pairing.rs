@@ -60,11 +60,9 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
         nid: Nid,
         len: Len,
     ) -> Result<Option<Stored<'t>>, Error> {
-        let home = self.home(nid).index();
-        let nodes = self.nodes.as_ref().iter().enumerate();
-        let found = nodes
-            .filter(|&(index, node)| index != home && index == node.home().index())
-            .find_map(|(index, node)| Some((index, node.best_fit(len.chunks())?)));
+        let mut nodes = self.elsewhere(nid);
+        let found = nodes.find_map(|(index, node)| Some((index, node.best_fit(len.chunks())?)));
+        drop(nodes);
         match found {
             Some((index, free_chunks)) => self.pair_on(table, index, free_chunks, len).map(Some),
             None => Ok(None),
@@ -131,15 +129,22 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
         nid: Nid,
         len: Len,
     ) -> Result<Option<Stored<'t>>, Error> {
-        let home = self.home(nid).index();
-        let nodes = self.nodes.as_mut().iter_mut().enumerate();
-        let found = nodes
-            .filter(|(index, node)| *index != home && *index == node.home().index())
-            .find(|(_, node)| node.first_empty().is_some());
-        match found {
-            Some((_, node)) => Self::refill_on(node, &mut self.totals, table, len),
+        let mut nodes = self.elsewhere(nid);
+        let found = nodes.find(|(_, node)| node.first_empty().is_some());
+        let found = found.map(|(index, _)| index);
+        drop(nodes);
+        match found.and_then(|index| self.nodes.as_mut().get_mut(index)) {
+            Some(node) => Self::refill_on(node, &mut self.totals, table, len),
             None => Ok(None),
         }
+    }
+
+    /// The [allowed](Self::allow) nodes but the [home](Self::home) of `nid`, with their
+    /// indices.
+    fn elsewhere(&self, nid: Nid) -> impl Iterator<Item = (usize, &NodeBooks)> {
+        let home = self.home(nid).index();
+        let nodes = self.nodes.as_ref().iter().enumerate();
+        nodes.filter(move |&(index, node)| index != home && index == node.home().index())
     }
 
     #[inline]

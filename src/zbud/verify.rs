@@ -7,10 +7,11 @@ use super::books::Books;
 use super::chunk::{Buddy, NCHUNKS};
 use super::cursor::Cursor;
 use super::descriptor::Descriptor;
-use super::id::{DescId, SlotIndex};
+use super::id::{DescId, SlotId, SlotIndex};
 use super::leaf::{Leaf, DESCRIPTORS_PER_LEAF};
 use super::list::List;
 use super::node_books::NodeBooks;
+use super::slot::Word;
 use super::state::State;
 use super::table::{DescriptorEntries, Table};
 
@@ -196,14 +197,7 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
             zpages = zpages.wrapping_add(1);
             chunks = chunks.saturating_add(len.chunks());
             count.bytes = count.bytes.wrapping_add(u64::from(len.raw()));
-            let owner = table
-                .descriptor(slot.desc())
-                .map_err(|_| at(Invariant::Rmap, id))?;
-            let word = owner.slot(slot.index()).word();
-            check(
-                word.live() && word.place().desc() == id && word.place().buddy() == buddy,
-                at(Invariant::Rmap, id),
-            )?;
+            let word = word_of(table, id, buddy, slot)?;
             check(
                 word.frozen() == (state == State::Moving) && !(word.frozen() && word.pins() != 0),
                 at(Invariant::Frozen, id),
@@ -245,14 +239,7 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
                 continue;
             };
             zpages = zpages.wrapping_add(1);
-            let owner = table
-                .descriptor(slot.desc())
-                .map_err(|_| at(Invariant::Rmap, id))?;
-            let word = owner.slot(slot.index()).word();
-            check(
-                word.live() && word.place().desc() == id && word.place().buddy() == buddy,
-                at(Invariant::Rmap, id),
-            )?;
+            let word = word_of(table, id, buddy, slot)?;
             check(!word.frozen(), at(Invariant::Frozen, id))?;
         }
         count.lost_zpages = count.lost_zpages.wrapping_add(zpages);
@@ -294,6 +281,20 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
             pool(Invariant::Counter),
         )
     }
+}
+
+/// The word of `slot`, which the reverse map of a buddy of `id` names, if it points back.
+fn word_of<T: Table>(table: &T, id: DescId, buddy: Buddy, slot: SlotId) -> Result<Word, Violation> {
+    let owner = table
+        .descriptor(slot.desc())
+        .map_err(|_| at(Invariant::Rmap, id))?;
+    let word = owner.slot(slot.index()).word();
+    let place = word.place();
+    check(
+        word.live() && place.desc() == id && place.buddy() == buddy,
+        at(Invariant::Rmap, id),
+    )?;
+    Ok(word)
 }
 
 /// Checks a list of descriptors and returns its length.

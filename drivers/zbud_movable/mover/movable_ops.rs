@@ -95,8 +95,8 @@ unsafe fn clear_movable(page: *mut bindings::page) -> Arc<Pool> {
     }
 }
 
-// SAFETY: An admitted page keeps the reference of the `NewPage` it was, which is
-// dropped by `withdraw`, `evict`, `abandon`, `release` and, for the page that it moved from, `replace`.
+// SAFETY: An admitted page keeps the reference of the `NewPage` it was, which is dropped by
+// `withdraw`, `evict`, `abandon`, `release` and, for the page that it moved from, `replace`.
 unsafe impl Mover<Pool> for MovableOps {
     fn name(&self) -> &'static str {
         "movable_ops"

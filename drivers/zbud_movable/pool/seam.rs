@@ -18,9 +18,9 @@ use kernel::sync::{Arc, ArcBorrow};
 ///
 /// # Safety
 ///
-/// A page that was admitted stays in existence until it is evicted, abandoned or withdrawn, until its
-/// [`Claim`] is released, or until a move through `Pool::move_page` has put another in its place,
-/// which then stays likewise.
+/// A page that was admitted stays in existence until it is evicted, abandoned or
+/// withdrawn, until its [`Claim`] is released, or until a move through `Pool::move_page`
+/// has put another in its place, which then stays likewise.
 pub(crate) unsafe trait Mover<Owner>: Send + Sync {
     /// Its name, as the module parameter has it.
     fn name(&self) -> &'static str;
