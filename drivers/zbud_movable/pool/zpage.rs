@@ -109,15 +109,15 @@ impl<'p> Zpage<'p> {
         // SAFETY: The pool has a reference on the page of a mapped zpage.
         if unsafe { page::is_poisoned(address) } {
             drop(mapped);
-            self.is_broken(address);
+            self.lose_page_at(address);
             return Err(EIO);
         }
         Ok(mapped)
     }
 
-    /// mm has just found out that its memory is broken.
+    /// Takes the page at an address out of use: mm has just found out that its memory is broken.
     #[cold]
-    fn is_broken(&self, address: usize) {
+    fn lose_page_at(&self, address: usize) {
         if let Some(pfn) = PageAddr::new(address).map(page::pfn) {
             self.pool.lose_broken(&(pfn..pfn.saturating_add(1)));
         }
