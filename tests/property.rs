@@ -125,10 +125,26 @@ const REFUSED: [&str; 18] = [
     "unreserve",
 ];
 
+/// Several leaves, and pages of all of them on the lists, some of them empty.
+fn some_leaves() -> Vec<Action> {
+    let stores = [PAGE_SIZE / 2 + 1, PAGE_SIZE, PAGE_SIZE - 2 * CHUNK_SIZE];
+    let stores = stores.into_iter().zip(0..);
+    let stores = stores.map(|(len, nid)| Action::Store {
+        count: 70,
+        len,
+        nid,
+        full: false,
+    });
+    let frees = [10, 90, 170].map(|k| Action::Free { count: 8, k });
+    let keep = [Action::Keep { pages: 60 }];
+    keep.into_iter().chain(stores).chain(frees).collect()
+}
+
 /// Runs sequences of actions, each on a new pool. All of `wanted` must happen.
 fn run(
     cases: u32,
     sequences: impl Strategy<Value = Vec<Action>>,
+    world: fn() -> World,
     wanted: &[&str],
 ) -> Result<(), Box<dyn std::error::Error>> {
     let config = Config {
@@ -140,7 +156,7 @@ fn run(
     let mut runner = TestRunner::new_with_rng(config, rng);
     let reached = RefCell::new(BTreeSet::new());
     runner.run(&sequences, |actions| {
-        let mut world = World::new();
+        let mut world = world();
         actions
             .iter()
             .try_for_each(|action| world.apply(action))
@@ -156,7 +172,12 @@ fn run(
 
 #[test]
 fn any_sequence_of_actions() -> Result<(), Box<dyn std::error::Error>> {
-    run(cases(96)?, prop::collection::vec(action(), 1..250), &ALL)
+    run(
+        cases(96)?,
+        prop::collection::vec(action(), 1..250),
+        World::new,
+        &ALL,
+    )
 }
 
 /// An operation that the table keeps from being done has changed nothing.
@@ -165,26 +186,18 @@ fn any_sequence_of_actions_while_leaves_are_hidden() -> Result<(), Box<dyn std::
     let hide = any::<u16>().prop_map(|k| Action::Hide { k: usize::from(k) });
     let steps = prop::collection::vec((prop::option::of(hide), action()), 1..120);
     let sequences = steps.prop_map(|steps| {
-        // Some leaves, and pages of all of them on the lists.
-        let mut actions = vec![Action::Keep { pages: 60 }];
-        let stores = [PAGE_SIZE / 2 + 1, PAGE_SIZE, PAGE_SIZE - 2 * CHUNK_SIZE]
-            .into_iter()
-            .zip(0..)
-            .map(|(len, nid)| Action::Store {
-                count: 70,
-                len,
-                nid,
-                full: false,
-            });
-        actions.extend(stores);
-        // Some of them empty.
-        let free = |k| Action::Free { count: 8, k };
-        actions.extend([10, 90, 170].map(free));
-        for (hide, action) in steps {
-            actions.extend(hide);
-            actions.push(action);
-        }
-        actions
+        let steps = steps.into_iter();
+        let steps = steps.flat_map(|(hide, action)| hide.into_iter().chain([action]));
+        some_leaves().into_iter().chain(steps).collect()
     });
-    run(cases(96)?, sequences, &REFUSED)
+    run(cases(96)?, sequences, World::new, &REFUSED)
+}
+
+/// An audit that goes on beside counts what there was when it began.
+#[test]
+fn any_sequence_of_actions_beside_an_audit() -> Result<(), Box<dyn std::error::Error>> {
+    let sequences = prop::collection::vec(action(), 1..250)
+        .prop_map(|steps| some_leaves().into_iter().chain(steps).collect());
+    let wanted = ["an audit has ended"];
+    run(cases(192)?, sequences, World::audited, &wanted)
 }

@@ -601,6 +601,58 @@ fn a_cursor_meets_each_descriptor_once() -> Result<(), Trouble> {
     Ok(())
 }
 
+/// Descriptors come from the fuller leaf, and so the other loses its last and goes.
+#[test]
+fn the_fuller_leaf_gives_its_descriptors_first() -> Result<(), Trouble> {
+    let mut pool = Pool::new(1);
+    pool.grow()?;
+    let mut first = Vec::new();
+    for _ in 0..DESCRIPTORS_PER_LEAF {
+        first.push(pool.reserve()?);
+    }
+    let lone = pool.reserve()?;
+    let fuller = some(first.first(), "descriptor")?.leaf();
+    ensure!(lone.leaf() != fuller, "one leaf");
+    // The emptier one is the last that was touched.
+    for id in first.drain(20..) {
+        pool.unreserve(id)?;
+    }
+    for _ in 0..2 {
+        let id = pool.reserve()?;
+        ensure!(id.leaf() == fuller, "{id:?}");
+    }
+    pool.unreserve(lone)?;
+    ensure!(
+        pool.table.present().count() == 1,
+        "an unused leaf has stayed"
+    );
+    Ok(pool.books.verify(&pool.table)?)
+}
+
+/// A leaf is wanted while some descriptors are left, and one that nobody uses stays then.
+#[test]
+fn a_leaf_is_wanted_before_the_last_descriptor_is_taken() -> Result<(), Trouble> {
+    const LOW: usize = 4;
+    let mut pool = Pool::new(1);
+    pool.books.keep_descriptors(LOW as u64);
+    ensure!(pool.books.wants_leaf(), "there is none yet");
+    pool.grow()?;
+    let mut taken = Vec::new();
+    while !pool.books.wants_leaf() {
+        taken.push(pool.reserve()?);
+    }
+    ensure!(taken.len() == DESCRIPTORS_PER_LEAF - LOW, "{}", taken.len());
+    ensure!(pool.books.has_descriptor(), "none is left");
+    pool.grow()?;
+    ensure!(!pool.books.wants_leaf(), "wanted again");
+    for id in taken {
+        pool.unreserve(id)?;
+    }
+    ensure!(pool.table.present().count() == 1, "not one leaf");
+    ensure!(!pool.books.wants_leaf(), "wanted at the end");
+    Ok(pool.books.verify(&pool.table)?)
+}
+
 /// A descriptor cannot be released while a leaf beside its own is lost: the leaf
 /// would have to leave the list.
 #[test]

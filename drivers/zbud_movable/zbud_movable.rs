@@ -60,6 +60,7 @@ impl kernel::Module for ZbudMovable {
             mover,
             counters,
             queue: linux::work_queue::WorkQueue::new()?,
+            numbers: pool::numbers::Numbers::new()?,
         })?;
         let hotplug = control::hotplug::Notifier::new(pools.clone())?;
         // Nodes may have come before we listened.

@@ -3,6 +3,7 @@
 //! The books of a pool: everything that the pool lock protects outside of the
 //! descriptors.
 
+use super::audit::{Audit, Sums};
 use super::error::Error;
 use super::id::Nid;
 use super::list::List;
@@ -56,11 +57,14 @@ pub struct Books<N> {
     pub(super) limit: u64,
     /// Pages whose memory is broken.
     pub(super) lost: List,
+    /// How many these are.
+    pub(super) lost_pages: u64,
     /// Such that are being dropped.
     pub(super) dropping: u64,
     /// Zpages that were in such pages.
     pub(super) lost_zpages: u64,
     pub(super) totals: Totals,
+    pub(super) audit: Audit,
 }
 
 /// What part of its pages a pool keeps without zpages: one of so many. As reclaim frees
@@ -93,12 +97,14 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
             kept: None,
             limit: u64::MAX,
             lost: List::EMPTY,
+            lost_pages: 0,
             dropping: 0,
             lost_zpages: 0,
             totals: Totals {
                 pages: 0,
                 stored_bytes: 0,
             },
+            audit: Audit::NONE,
         };
         books.allow(|nid| nid);
         books
@@ -178,7 +184,37 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
     ///
     /// [`Error::Corrupt`] when the table does not have it.
     pub fn add_leaf<T: Table>(&mut self, table: &T, number: u32) -> Result<(), Error> {
-        self.leaves.add(table, number)
+        self.leaves.add(table, number, self.audit.mark())
+    }
+
+    /// Whether there are so few free descriptors that a leaf should be added.
+    #[inline]
+    pub fn wants_leaf(&self) -> bool {
+        self.leaves.wanted()
+    }
+
+    /// From now on it [wants a leaf](Self::wants_leaf) when no more than `low` descriptors
+    /// are free, so that several that need one at once find one while the leaf is made; at
+    /// first 0.
+    pub fn keep_descriptors(&mut self, low: u64) {
+        self.leaves.set_low(low);
+    }
+
+    /// The sums that an audit compares.
+    pub(super) fn sums(&self) -> Sums {
+        let nodes = self.nodes.as_ref().iter();
+        let zpages = nodes.fold(0_u64, |sum, node| sum.wrapping_add(node.zpages()));
+        Sums {
+            pages: self.totals.pages,
+            zpages,
+            stored_bytes: self.totals.stored_bytes,
+            leaving: self.leaving,
+            lost: self.lost_pages,
+            dropping: self.dropping,
+            lost_zpages: self.lost_zpages,
+            live_slots: zpages.wrapping_add(self.lost_zpages),
+            free_descriptors: self.leaves.free(),
+        }
     }
 
     /// Fails unless the pool has node `nid`.

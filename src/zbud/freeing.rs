@@ -70,12 +70,18 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
         } else {
             table.descriptor(id)?
         };
+        if !word.home() {
+            // The slot is elsewhere.
+            let slot = desc.rmap(buddy).ok_or(Error::Corrupt)?;
+            self.touch(table, slot.desc().leaf());
+        }
         let Some(len) = desc.len(buddy) else {
             return match desc.state() {
                 Some(State::Lost) => self.free_lost(table, slot, word, desc),
                 _ => Err(Error::Corrupt),
             };
         };
+        self.touch(table, id.leaf());
         let node = node_mut(&mut self.nodes, desc.nid()).map_err(|_| Error::Corrupt)?;
         match desc.state() {
             Some(State::Buddied) => {

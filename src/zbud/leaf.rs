@@ -8,7 +8,7 @@
 use super::descriptor::Descriptor;
 use super::id::DescId;
 use super::list::Links;
-use super::primitive::{AtomicU32, AtomicU8, Ordering};
+use super::primitive::{AtomicU16, AtomicU32, AtomicU8, Ordering};
 
 /// Descriptors in a leaf: what fits in a page beside the leaf's header.
 #[cfg(not(loom))]
@@ -33,6 +33,8 @@ pub struct Leaf {
     /// offset of the next one, or `NO_OFFSET`.
     free: AtomicU8,
     used: AtomicU8,
+    /// That of the last audit that has counted it, see `Books::touch`.
+    mark: AtomicU16,
     descriptors: [Descriptor; DESCRIPTORS_PER_LEAF],
 }
 
@@ -48,6 +50,7 @@ impl Leaf {
             links: Links::new(),
             free: AtomicU8::new(0),
             used: AtomicU8::new(0),
+            mark: AtomicU16::new(0),
             descriptors: core::array::from_fn(|_| Descriptor::new()),
         }
     }
@@ -80,9 +83,19 @@ impl Leaf {
         self.free.load(Ordering::Relaxed) == NO_OFFSET
     }
 
+    #[inline]
+    pub(super) fn mark(&self) -> u16 {
+        self.mark.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_mark(&self, mark: u16) {
+        self.mark.store(mark, Ordering::Relaxed);
+    }
+
     /// Makes all descriptors free. Under the pool lock, before the leaf is used.
-    pub(super) fn set_up(&self, number: u32) {
+    pub(super) fn set_up(&self, number: u32, mark: u16) {
         self.number.store(number, Ordering::Relaxed);
+        self.set_mark(mark);
         self.used.store(0, Ordering::Relaxed);
         self.free.store(NO_OFFSET, Ordering::Relaxed);
         for offset in (0..DESCRIPTORS_PER_LEAF).rev() {
@@ -144,7 +157,7 @@ mod tests {
     #[test]
     fn each_descriptor_is_given_once() -> Result<(), &'static str> {
         let leaf = Leaf::new();
-        leaf.set_up(9);
+        leaf.set_up(9, 0);
         let mut taken: [Option<DescId>; DESCRIPTORS_PER_LEAF] =
             core::array::from_fn(|_| reserve(&leaf));
         assert!(leaf.full() && reserve(&leaf).is_none());

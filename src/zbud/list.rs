@@ -79,12 +79,6 @@ impl Links {
         self.prev.store(prev, Ordering::Relaxed);
     }
 
-    /// Whether the entry, which is on a list, is the only one there.
-    #[inline]
-    pub(super) fn alone(&self) -> bool {
-        name(self.next()).is_none() && name(self.prev()).is_none()
-    }
-
     /// Looks up what the removal of this entry needs. Inlined, as the result would
     /// otherwise be returned through memory on hot paths.
     ///
@@ -167,31 +161,41 @@ impl List {
         }
     }
 
-    /// Checks the list from end to end and returns its length. `belongs` says
-    /// whether an entry may be on it; a list that is longer than `limit` runs in
-    /// a circle.
-    ///
-    /// # Errors
-    ///
-    /// The name of the first entry that cannot be found, does not belong, or is
-    /// linked wrongly.
-    pub(super) fn verify<'t>(
+    /// Whether the links of an entry of this list agree with those of its neighbours, or with
+    /// the list where it has none. `belongs` says whether an entry may be on it.
+    pub(super) fn holds<'t>(
         &self,
-        entries: impl Entries<'t>,
-        limit: u64,
+        entries: impl Entries<'t> + Copy,
+        entry: u32,
         belongs: impl Fn(u32) -> bool,
-    ) -> Result<u64, u32> {
-        let (mut next, mut prev, mut length) = (self.first, NONE, 0_u64);
-        while let Some(name) = name(next) {
-            let links = entries.links(name).map_err(|_| name)?;
-            if !belongs(name) || links.prev() != prev || length >= limit {
-                return Err(name);
+    ) -> bool {
+        let Ok(links) = entries.links(entry) else {
+            return false;
+        };
+        let names_entry = |raw: u32, back: fn(&Links) -> u32| match name(raw) {
+            Some(other) => {
+                let links = entries.links(other);
+                belongs(other) && links.is_ok_and(|links| back(links) == entry)
             }
-            length = length.wrapping_add(1);
-            prev = next;
-            next = links.next();
-        }
-        Ok(length)
+            None => raw == NONE,
+        };
+        belongs(entry)
+            && names_entry(links.next(), Links::prev)
+            && names_entry(links.prev(), Links::next)
+            && (links.prev() != NONE || self.first == entry)
+    }
+
+    /// The same for the entry that the list begins with, if there is one.
+    pub(super) fn begins_well<'t>(
+        &self,
+        entries: impl Entries<'t> + Copy,
+        belongs: impl Fn(u32) -> bool,
+    ) -> bool {
+        let Some(first) = self.first() else {
+            return self.first == NONE;
+        };
+        let begins = entries.links(first).is_ok_and(|links| links.prev() == NONE);
+        begins && self.holds(entries, first, belongs)
     }
 }
 
@@ -226,7 +230,6 @@ mod tests {
         for (name, links) in (0..).zip(entries.0) {
             let push = list.prepare_push(entries)?;
             list.push(name, links, push);
-            assert_eq!(links.alone(), name == 0);
         }
         Ok(list)
     }
@@ -238,9 +241,13 @@ mod tests {
             let entries = Found(&entries);
             let mut list = list(entries)?;
             assert_eq!(names(&list, entries)?, [2, 1, 0]);
-            assert_eq!(list.verify(entries, 3, |_| true), Ok(3));
-            assert_eq!(list.verify(entries, 2, |_| true), Err(0));
-            assert_eq!(list.verify(entries, 3, |name| name != 1), Err(1));
+            assert!((0..3).all(|entry| list.holds(entries, entry, |_| true)));
+            assert!(list.begins_well(entries, |_| true));
+            for stranger in 0..3 {
+                // Its neighbours see it, too: 2 and 0 have one each.
+                let wrong = (0..3).filter(|&entry| !list.holds(entries, entry, |e| e != stranger));
+                assert_eq!(wrong.count(), if stranger == 1 { 3 } else { 2 });
+            }
 
             let links = entries.links(leaving)?;
             let removal = links.prepare_remove(entries)?;
@@ -248,7 +255,10 @@ mod tests {
             let mut left = vec![2, 1, 0];
             left.retain(|&name| name != leaving);
             assert_eq!(names(&list, entries)?, left);
-            assert_eq!(list.verify(entries, 3, |_| true), Ok(2));
+            assert!(left
+                .iter()
+                .all(|&entry| list.holds(entries, entry, |_| true)));
+            assert!(list.begins_well(entries, |_| true));
         }
         Ok(())
     }
@@ -262,8 +272,9 @@ mod tests {
         let removal = entries.links(1)?.prepare_remove(lost);
         assert_eq!(removal.err(), Some(Error::Corrupt));
         assert_eq!(names(&list, entries)?, [2, 1, 0]);
-        assert_eq!(list.verify(entries, 3, |_| true), Ok(3));
-        assert_eq!(list.verify(lost, 3, |_| true), Err(2));
+        assert!(list.begins_well(entries, |_| true));
+        assert!(!list.begins_well(lost, |_| true));
+        assert!(!list.holds(lost, 1, |_| true));
         Ok(())
     }
 }

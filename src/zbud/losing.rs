@@ -40,6 +40,7 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
         if desc.page() != Some(page) {
             return Err(Error::Stale);
         }
+        self.touch(table, id.leaf());
         let node = node_mut(&mut self.nodes, desc.nid()).map_err(|_| Error::Corrupt)?;
         let push = self.lost.prepare_push(DescriptorEntries(table))?;
         let free_chunks = desc.free_chunks();
@@ -63,6 +64,7 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
         desc.step(state, State::Lost);
         Buddy::BOTH.into_iter().for_each(|buddy| desc.lose(buddy));
         self.lost.push(id.raw(), desc.links(), push);
+        self.lost_pages = self.lost_pages.wrapping_add(1);
         node.sub(0, zpages);
         self.totals.sub(0, bytes);
         self.lost_zpages = self.lost_zpages.wrapping_add(zpages);
@@ -87,7 +89,10 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
             }
             let page = desc.page().ok_or(Error::Corrupt)?;
             let removal = desc.links().prepare_remove(DescriptorEntries(table))?;
+
+            self.touch(table, id.leaf());
             self.lost.remove(desc.links(), removal);
+            self.lost_pages = self.lost_pages.wrapping_sub(1);
             self.dropping = self.dropping.wrapping_add(1);
             return Ok(Some((id, page)));
         }
@@ -102,6 +107,7 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
     /// [`Error::Stale`] when it is not lost; [`Error::Corrupt`]. Nothing has changed then.
     pub fn forget<T: Table>(&mut self, table: &T, id: DescId) -> Result<Option<u32>, Error> {
         let desc = lost(table, id)?;
+        self.touch(table, id.leaf());
         let release = self.leaves.prepare_release(table, id)?;
         let node = node_mut(&mut self.nodes, desc.nid()).map_err(|_| Error::Corrupt)?;
 
@@ -125,6 +131,8 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
         let desc = lost(table, id)?;
         let push = self.lost.prepare_push(DescriptorEntries(table))?;
 
+        self.touch(table, id.leaf());
+        self.lost_pages = self.lost_pages.wrapping_add(1);
         self.dropping = self.dropping.wrapping_sub(1);
         self.lost.push(id.raw(), desc.links(), push);
         Ok(())
@@ -140,6 +148,7 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
         desc: &Descriptor,
     ) -> Result<Freed, Error> {
         let (id, buddy) = (word.place().desc(), word.place().buddy());
+        self.touch(table, id.leaf());
         let release = self.leaves.prepare_release(table, id)?;
         slot.retire(word)?;
 

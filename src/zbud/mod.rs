@@ -24,6 +24,7 @@
 
 #![forbid(unsafe_code)]
 
+mod audit;
 mod block;
 mod books;
 mod chunk;
@@ -52,6 +53,7 @@ mod slot;
 mod state;
 mod table;
 mod verify;
+mod violation;
 
 pub use block::{Block, BlockState, BlockValue, Content, Locked, Unlocked};
 pub use books::{Books, SHARE};
@@ -72,4 +74,4 @@ pub use remap::{Remap, Step};
 pub use slot::Slot;
 pub use state::State;
 pub use table::Table;
-pub use verify::{Invariant, Violation};
+pub use violation::{Invariant, Violation};

@@ -111,6 +111,7 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
             Some(state @ (State::Unbuddied | State::Buddied | State::Empty)) => state,
             _ => return Err(Error::Stale),
         };
+        self.touch(table, id.leaf());
         let first = slot_of(table, desc, Buddy::First)?;
         let last = slot_of(table, desc, Buddy::Last)?;
         let node = node_mut(&mut self.nodes, desc.nid()).map_err(|_| Error::Corrupt)?;
@@ -157,6 +158,7 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
             return Err(Error::Stale);
         }
         self.check_node(dst_nid)?;
+        self.touch(table, id.leaf());
         let first = slot_of(table, desc, Buddy::First)?;
         let last = slot_of(table, desc, Buddy::Last)?;
         let zpages = u64::from(first.is_some()).wrapping_add(u64::from(last.is_some()));

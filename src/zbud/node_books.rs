@@ -9,6 +9,24 @@ use super::id::{DescId, Nid};
 use super::list::{List, Push, Removal};
 use super::table::{DescriptorEntries, Table};
 
+/// What the pool has on a node.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Tally {
+    pub(super) pages: u64,
+    pub(super) zpages: u64,
+    pub(super) unbuddied_pages: u64,
+    pub(super) empty_pages: u64,
+}
+
+impl Tally {
+    const NONE: Self = Self {
+        pages: 0,
+        zpages: 0,
+        unbuddied_pages: 0,
+        empty_pages: 0,
+    };
+}
+
 /// The unbuddied pages of one node, and what the pool has on that node.
 pub struct NodeBooks {
     /// Bit n is set exactly when `unbuddied[n]` is not empty.
@@ -17,14 +35,14 @@ pub struct NodeBooks {
     unbuddied: [List; NCHUNKS],
     /// The pages without zpages.
     empty: List,
-    pages: u64,
-    zpages: u64,
-    unbuddied_pages: u64,
-    empty_pages: u64,
+    has: Tally,
     /// The fewest empty pages there were since [`NodeBooks::take_idle`].
     idle: u64,
     /// The node on which zpages of this one are put, see `Books::allow`.
     home: Nid,
+    /// What it had when the audit began, and what that has counted of it so far.
+    had: Tally,
+    pub(super) counted: Tally,
 }
 
 /// What part of the idle pages goes at a time while others are in use: one of so many, as what
@@ -46,34 +64,33 @@ impl NodeBooks {
             occupied: 0,
             unbuddied: [List::EMPTY; NCHUNKS],
             empty: List::EMPTY,
-            pages: 0,
-            zpages: 0,
-            unbuddied_pages: 0,
-            empty_pages: 0,
+            has: Tally::NONE,
             idle: 0,
             home: Nid(0),
+            had: Tally::NONE,
+            counted: Tally::NONE,
         }
     }
 
     /// Pool pages on this node, including those without zpages.
     pub fn pages(&self) -> u64 {
-        self.pages
+        self.has.pages
     }
 
     /// Zpages on this node.
     pub fn zpages(&self) -> u64 {
-        self.zpages
+        self.has.zpages
     }
 
     /// Pages with one zpage on this node, without those being moved.
     pub fn unbuddied_pages(&self) -> u64 {
-        self.unbuddied_pages
+        self.has.unbuddied_pages
     }
 
     /// Pages without zpages on this node that wait for one, without those being moved.
     #[inline]
     pub fn empty_pages(&self) -> u64 {
-        self.empty_pages
+        self.has.empty_pages
     }
 
     #[inline]
@@ -128,7 +145,7 @@ impl NodeBooks {
         if let Some(list) = self.unbuddied.get_mut(free_chunks) {
             list.push(id.raw(), desc.links(), push);
             self.occupied |= 1 << free_chunks;
-            self.unbuddied_pages = self.unbuddied_pages.wrapping_add(1);
+            self.has.unbuddied_pages = self.has.unbuddied_pages.wrapping_add(1);
         }
     }
 
@@ -158,7 +175,7 @@ impl NodeBooks {
             if list.is_empty() {
                 self.occupied &= !(1 << free_chunks);
             }
-            self.unbuddied_pages = self.unbuddied_pages.wrapping_sub(1);
+            self.has.unbuddied_pages = self.has.unbuddied_pages.wrapping_sub(1);
         }
     }
 
@@ -201,22 +218,22 @@ impl NodeBooks {
     #[inline]
     pub(super) fn push_empty(&mut self, id: DescId, desc: &Descriptor, push: Push<'_>) {
         self.empty.push(id.raw(), desc.links(), push);
-        self.empty_pages = self.empty_pages.wrapping_add(1);
+        self.has.empty_pages = self.has.empty_pages.wrapping_add(1);
     }
 
     /// Takes a page from the empty ones.
     #[inline]
     pub(super) fn remove_empty(&mut self, desc: &Descriptor, removal: Removal<'_>) {
         self.empty.remove(desc.links(), removal);
-        self.empty_pages = self.empty_pages.wrapping_sub(1);
-        self.idle = self.idle.min(self.empty_pages);
+        self.has.empty_pages = self.has.empty_pages.wrapping_sub(1);
+        self.idle = self.idle.min(self.has.empty_pages);
     }
 
     /// How many of the empty pages should go: of those that were not needed since this was
     /// last asked a [part](SLOWLY), or all if none came or went meanwhile.
     pub(super) fn take_idle(&mut self) -> u64 {
-        let idle = core::mem::replace(&mut self.idle, self.empty_pages);
-        if idle == self.empty_pages {
+        let idle = core::mem::replace(&mut self.idle, self.has.empty_pages);
+        if idle == self.has.empty_pages {
             idle
         } else {
             idle.div_ceil(SLOWLY)
@@ -225,19 +242,35 @@ impl NodeBooks {
 
     /// The list of empty pages, and whether the counts that go with it may be right.
     pub(super) fn empty(&self) -> (&List, bool) {
-        (&self.empty, self.idle <= self.empty_pages)
+        (&self.empty, self.idle <= self.has.empty_pages)
+    }
+
+    /// The list of pages with that many free chunks.
+    pub(super) fn unbuddied(&self, free_chunks: usize) -> Option<&List> {
+        self.unbuddied.get(free_chunks)
+    }
+
+    /// The audit begins.
+    pub(super) fn begin_audit(&mut self) {
+        self.had = self.has;
+        self.counted = Tally::NONE;
+    }
+
+    /// Whether it has counted what there was.
+    pub(super) fn adds_up(&self) -> bool {
+        self.counted == self.had
     }
 
     #[inline]
     pub(super) fn add(&mut self, pages: u64, zpages: u64) {
-        self.pages = self.pages.wrapping_add(pages);
-        self.zpages = self.zpages.wrapping_add(zpages);
+        self.has.pages = self.has.pages.wrapping_add(pages);
+        self.has.zpages = self.has.zpages.wrapping_add(zpages);
     }
 
     #[inline]
     pub(super) fn sub(&mut self, pages: u64, zpages: u64) {
-        self.pages = self.pages.wrapping_sub(pages);
-        self.zpages = self.zpages.wrapping_sub(zpages);
+        self.has.pages = self.has.pages.wrapping_sub(pages);
+        self.has.zpages = self.has.zpages.wrapping_sub(zpages);
     }
 
     /// The lists, each with its number of free chunks and whether its bit is set.

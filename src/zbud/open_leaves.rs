@@ -10,66 +10,181 @@ use super::list::{List, Push, Removal};
 use super::state::State;
 use super::table::{LeafEntries, Table};
 
-/// The list of leaves that have a free descriptor. A full leaf is on no list.
-pub(super) struct OpenLeaves(List);
+/// How far the number of used descriptors is shifted to tell a leaf's list.
+const FILL_SHIFT: u32 = 4;
+/// Lists, by fill.
+const FILLS: usize = (DESCRIPTORS_PER_LEAF >> FILL_SHIFT) + 1;
 
-/// The change to the list when a descriptor of a leaf is released.
+/// The list of a leaf with so many descriptors in use; none of a full one.
+#[inline]
+fn fill(used: usize) -> Option<usize> {
+    (used < DESCRIPTORS_PER_LEAF).then_some(used >> FILL_SHIFT)
+}
+
+/// The lists of leaves that have a free descriptor. A full leaf is on no list.
+///
+/// Descriptors are taken from a leaf among the fullest, so that those that only few pages
+/// use lose them in time, and go.
+pub(super) struct OpenLeaves {
+    /// By [`fill`].
+    lists: [List; FILLS],
+    /// Free descriptors in all leaves.
+    free: u64,
+    /// As many are to be free at least, or a leaf is wanted.
+    low: u64,
+}
+
+/// The change to the lists when the fill of a leaf changes.
 enum Change<'t> {
-    /// The leaf had a free descriptor before, and is kept.
+    /// It stays on its list.
     None,
-    /// The leaf was full.
+    /// It was full.
     Push(Push<'t>),
-    /// The leaf is no longer needed.
+    /// It is full now, or no longer needed.
     Remove(Removal<'t>),
+    /// It goes to another list.
+    Relist(Removal<'t>, Push<'t>),
 }
 
 /// Prepared for [`OpenLeaves::release`].
 #[must_use]
 pub(super) struct Release<'t> {
     leaf: &'t Leaf,
+    used: usize,
     change: Change<'t>,
 }
 
 impl OpenLeaves {
-    pub(super) const NONE: Self = Self(List::EMPTY);
+    pub(super) const NONE: Self = Self {
+        lists: [List::EMPTY; FILLS],
+        free: 0,
+        low: 0,
+    };
 
     /// Whether there is a free descriptor.
     #[inline]
     pub(super) fn any(&self) -> bool {
-        !self.0.is_empty()
+        self.free != 0
     }
 
-    /// Sets up the leaf that the table has under `number`, and adds it.
+    /// Whether there are so few that a leaf should be added.
+    #[inline]
+    pub(super) fn wanted(&self) -> bool {
+        self.free <= self.low
+    }
+
+    /// From now on a leaf is [wanted](Self::wanted) when no more than `low` are free.
+    pub(super) fn set_low(&mut self, low: u64) {
+        self.low = low;
+    }
+
+    fn list(&self, fill: usize) -> Result<&List, Error> {
+        self.lists.get(fill).ok_or(Error::Corrupt)
+    }
+
+    #[inline]
+    fn prepare_push<'t, T: Table>(&self, table: &'t T, fill: usize) -> Result<Push<'t>, Error> {
+        self.list(fill)?.prepare_push(LeafEntries(table))
+    }
+
+    #[inline]
+    fn push(&mut self, leaf: &Leaf, fill: usize, push: Push<'_>) {
+        if let Some(list) = self.lists.get_mut(fill) {
+            list.push(leaf.number(), leaf.links(), push);
+        }
+    }
+
+    #[inline]
+    fn remove(&mut self, leaf: &Leaf, fill: usize, removal: Removal<'_>) {
+        if let Some(list) = self.lists.get_mut(fill) {
+            list.remove(leaf.links(), removal);
+        }
+    }
+
+    /// What becomes of a leaf with `from` used descriptors when it has `to`.
+    #[inline]
+    fn prepare<'t, T: Table>(
+        &self,
+        table: &'t T,
+        leaf: &Leaf,
+        from: usize,
+        to: usize,
+    ) -> Result<Change<'t>, Error> {
+        let (from, to) = (fill(from), fill(to));
+        if from == to {
+            return Ok(Change::None);
+        }
+        let removal = |_| leaf.links().prepare_remove(LeafEntries(table));
+        let push = |fill| self.prepare_push(table, fill);
+        Ok(match (from.map(removal), to.map(push)) {
+            (None, None) => Change::None,
+            (None, Some(push)) => Change::Push(push?),
+            (Some(removal), None) => Change::Remove(removal?),
+            (Some(removal), Some(push)) => Change::Relist(removal?, push?),
+        })
+    }
+
+    /// Makes that change to a leaf that had `from` used descriptors and has `to`.
+    #[inline]
+    fn change(&mut self, leaf: &Leaf, from: usize, to: usize, change: Change<'_>) {
+        let (from, to) = (fill(from).unwrap_or(FILLS), fill(to).unwrap_or(FILLS));
+        match change {
+            Change::None => {}
+            Change::Push(push) => self.push(leaf, to, push),
+            Change::Remove(removal) => self.remove(leaf, from, removal),
+            Change::Relist(removal, push) => {
+                self.remove(leaf, from, removal);
+                self.push(leaf, to, push);
+            }
+        }
+    }
+
+    /// Sets up the leaf that the table has under `number`, and adds it. `mark` is that of
+    /// the audit.
     ///
     /// # Errors
     ///
     /// [`Error::Corrupt`] when the table does not have it.
-    pub(super) fn add<T: Table>(&mut self, table: &T, number: u32) -> Result<(), Error> {
+    pub(super) fn add<T: Table>(&mut self, table: &T, number: u32, mark: u16) -> Result<(), Error> {
         let leaf = table.leaf(number).ok_or(Error::Corrupt)?;
-        let push = self.0.prepare_push(LeafEntries(table))?;
-        leaf.set_up(number);
-        self.0.push(number, leaf.links(), push);
+        let push = self.prepare_push(table, 0)?;
+        leaf.set_up(number, mark);
+        self.push(leaf, 0, push);
+        // CAST: 85.
+        self.free = self.free.saturating_add(DESCRIPTORS_PER_LEAF as u64);
         Ok(())
     }
 
-    /// Takes a free descriptor into use.
+    /// The leaf of which the next descriptor is taken.
     ///
     /// # Errors
     ///
-    /// [`Error::NoDescriptor`] when there is none, [`Error::Corrupt`].
+    /// [`Error::NoDescriptor`] when there is none.
+    #[inline]
+    pub(super) fn next(&self) -> Result<u32, Error> {
+        let mut lists = self.lists.iter().rev();
+        lists.find_map(List::first).ok_or(Error::NoDescriptor)
+    }
+
+    /// Takes a free descriptor of leaf `number`, the [next](Self::next), into use.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Corrupt`].
     #[inline]
     pub(super) fn reserve<'t, T: Table>(
         &mut self,
         table: &'t T,
+        number: u32,
     ) -> Result<(DescId, &'t Descriptor), Error> {
-        let number = self.0.first().ok_or(Error::NoDescriptor)?;
         let leaf = table.leaf(number).ok_or(Error::Corrupt)?;
         let (id, desc) = leaf.first_free().ok_or(Error::Corrupt)?;
-        if leaf.used() >= DESCRIPTORS_PER_LEAF - 1 {
-            let removal = leaf.links().prepare_remove(LeafEntries(table))?;
-            self.0.remove(leaf.links(), removal);
-        }
+        let used = leaf.used();
+        let change = self.prepare(table, leaf, used, used.saturating_add(1))?;
+
+        self.change(leaf, used, used.saturating_add(1), change);
         leaf.reserve(desc);
+        self.free = self.free.wrapping_sub(1);
         desc.step(State::Free, State::Reserved);
         Ok((id, desc))
     }
@@ -87,19 +202,20 @@ impl OpenLeaves {
         id: DescId,
     ) -> Result<Release<'t>, Error> {
         let leaf = table.leaf(id.leaf()).ok_or(Error::Corrupt)?;
-        let change = if leaf.full() {
-            Change::Push(self.0.prepare_push(LeafEntries(table))?)
-        } else if leaf.used() == 1 && !leaf.links().alone() {
+        let used = leaf.used();
+        // CAST: 85.
+        let enough = self.low.saturating_add(DESCRIPTORS_PER_LEAF as u64);
+        let change = if used == 1 && self.free >= enough {
             Change::Remove(leaf.links().prepare_remove(LeafEntries(table))?)
         } else {
-            Change::None
+            self.prepare(table, leaf, used, used.saturating_sub(1))?
         };
-        Ok(Release { leaf, change })
+        Ok(Release { leaf, used, change })
     }
 
-    /// Makes a descriptor that is in state `from` free. Returns the number of its
-    /// leaf if that is no longer needed. One unused leaf is kept, so that a pool
-    /// that grows and shrinks by a page does not allocate each time.
+    /// Makes a descriptor that is in state `from` free. Returns the number of its leaf if
+    /// that is no longer needed. One unused leaf is kept, so that a pool that grows and
+    /// shrinks by a page does not allocate each time.
     #[inline(always)]
     pub(super) fn release(
         &mut self,
@@ -108,32 +224,48 @@ impl OpenLeaves {
         from: State,
         release: Release<'_>,
     ) -> Option<u32> {
-        let Release { leaf, change } = release;
+        let Release { leaf, used, change } = release;
         desc.step(from, State::Free);
         leaf.release(id);
-        match change {
-            Change::None => None,
-            Change::Push(push) => {
-                self.0.push(id.leaf(), leaf.links(), push);
-                None
-            }
-            Change::Remove(removal) => {
-                self.0.remove(leaf.links(), removal);
-                Some(id.leaf())
-            }
+        self.free = self.free.wrapping_add(1);
+        let removed = matches!(change, Change::Remove(_));
+        self.change(leaf, used, used.saturating_sub(1), change);
+        if !removed {
+            return None;
         }
+        // CAST: 85.
+        self.free = self.free.wrapping_sub(DESCRIPTORS_PER_LEAF as u64);
+        Some(id.leaf())
     }
 
-    /// Checks the list and returns its length.
-    ///
-    /// # Errors
-    ///
-    /// The number of a leaf that should not be there, or is linked wrongly.
-    pub(super) fn verify<T: Table>(&self, table: &T) -> Result<u64, u32> {
-        let limit = u64::from(table.leaves());
-        self.0.verify(LeafEntries(table), limit, |number| {
-            let leaf = table.leaf(number);
-            leaf.is_some_and(|leaf| !leaf.full() && leaf.number() == number)
-        })
+    /// Whether a leaf is on the list that it should be on, if on any.
+    pub(super) fn verify<T: Table>(&self, table: &T, leaf: &Leaf) -> bool {
+        let Some(fill) = fill(leaf.used()) else {
+            return leaf.full();
+        };
+        let list = self.lists.get(fill);
+        !leaf.full()
+            && list.is_some_and(|list| {
+                list.holds(LeafEntries(table), leaf.number(), belongs(table, fill))
+            })
+    }
+
+    /// Whether each list begins with a leaf that should be on it.
+    pub(super) fn verify_lists<T: Table>(&self, table: &T) -> bool {
+        let mut lists = self.lists.iter().enumerate();
+        lists.all(|(fill, list)| list.begins_well(LeafEntries(table), belongs(table, fill)))
+    }
+
+    /// Free descriptors.
+    pub(super) fn free(&self) -> u64 {
+        self.free
+    }
+}
+
+/// Whether a leaf may be on a list.
+fn belongs<T: Table>(table: &T, list: usize) -> impl Fn(u32) -> bool + '_ {
+    move |number| {
+        let leaf = table.leaf(number);
+        leaf.is_some_and(|leaf| leaf.number() == number && fill(leaf.used()) == Some(list))
     }
 }

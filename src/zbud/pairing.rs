@@ -3,7 +3,7 @@
 //! How zpages come into the pool: beside another one, into an empty page, or in a new
 //! page, for which a descriptor is reserved first.
 
-use super::books::{node_mut, Books, Totals};
+use super::books::{node_mut, Books};
 use super::chunk::{Buddy, Len, NCHUNKS};
 use super::descriptor::Descriptor;
 use super::error::Error;
@@ -78,8 +78,10 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
         free_chunks: usize,
         len: Len,
     ) -> Result<Stored<'t>, Error> {
-        let node = self.nodes.as_mut().get_mut(nid).ok_or(Error::Corrupt)?;
+        let node = self.nodes.as_ref().get(nid).ok_or(Error::Corrupt)?;
         let id = node.first(free_chunks).ok_or(Error::Corrupt)?;
+        self.touch(table, id.leaf());
+        let node = self.nodes.as_mut().get_mut(nid).ok_or(Error::Corrupt)?;
         let owner = table.descriptor(id)?;
         let index = owner.free_slot().ok_or(Error::Corrupt)?;
         let removal = node.prepare_remove(table, owner, free_chunks)?;
@@ -110,11 +112,7 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
         nid: Nid,
         len: Len,
     ) -> Result<Option<Stored<'t>>, Error> {
-        let home = self.home(nid);
-        match self.nodes.as_mut().get_mut(home.index()) {
-            Some(node) => Self::refill_on(node, &mut self.totals, table, len),
-            None => Ok(None),
-        }
+        self.refill_on(table, self.home(nid).index(), len)
     }
 
     /// The same on the first [allowed](Self::allow) node but that home that has such a
@@ -133,8 +131,8 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
         let found = nodes.find(|(_, node)| node.first_empty().is_some());
         let found = found.map(|(index, _)| index);
         drop(nodes);
-        match found.and_then(|index| self.nodes.as_mut().get_mut(index)) {
-            Some(node) => Self::refill_on(node, &mut self.totals, table, len),
+        match found {
+            Some(index) => self.refill_on(table, index, len),
             None => Ok(None),
         }
     }
@@ -149,14 +147,17 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
 
     #[inline]
     fn refill_on<'t, T: Table>(
-        node: &mut NodeBooks,
-        totals: &mut Totals,
+        &mut self,
         table: &'t T,
+        nid: usize,
         len: Len,
     ) -> Result<Option<Stored<'t>>, Error> {
-        let Some(id) = node.first_empty() else {
+        let node = self.nodes.as_ref().get(nid);
+        let Some(id) = node.and_then(NodeBooks::first_empty) else {
             return Ok(None);
         };
+        self.touch(table, id.leaf());
+        let node = self.nodes.as_mut().get_mut(nid).ok_or(Error::Corrupt)?;
         let owner = table.descriptor(id)?;
         let index = owner.free_slot().ok_or(Error::Corrupt)?;
         let free_chunks = NCHUNKS.saturating_sub(len.chunks());
@@ -168,7 +169,7 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
         owner.step(State::Empty, State::Unbuddied);
         node.push(id, owner, free_chunks, push);
         node.add(0, 1);
-        totals.add(0, len.bytes());
+        self.totals.add(0, len.bytes());
         Ok(Some(Stored { owner, index, slot }))
     }
 
@@ -189,6 +190,7 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
         nid: Nid,
         len: Len,
     ) -> Result<Stored<'t>, Error> {
+        self.touch(table, id.leaf());
         let node = node_mut(&mut self.nodes, nid)?;
         let owner = reserved(table, id)?;
         let index = owner.free_slot().ok_or(Error::Corrupt)?;
@@ -213,7 +215,9 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
     /// Nothing has changed then.
     #[inline]
     pub fn reserve<T: Table>(&mut self, table: &T) -> Result<DescId, Error> {
-        let (id, _) = self.leaves.reserve(table)?;
+        let number = self.leaves.next()?;
+        self.touch(table, number);
+        let (id, _) = self.leaves.reserve(table, number)?;
         Ok(id)
     }
 
@@ -226,6 +230,7 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
     /// changed then.
     pub fn unreserve<T: Table>(&mut self, table: &T, id: DescId) -> Result<Option<u32>, Error> {
         let desc = reserved(table, id)?;
+        self.touch(table, id.leaf());
         let release = self.leaves.prepare_release(table, id)?;
         Ok(self.leaves.release(id, desc, State::Reserved, release))
     }

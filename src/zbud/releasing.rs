@@ -88,6 +88,8 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
             return Ok(None);
         };
         let leaf = table.leaf(first.leaf()).ok_or(Error::Corrupt)?;
+        self.touch(table, first.leaf());
+        let node = node_mut(&mut self.nodes, nid)?;
         take(node, table, leaf, nid, first.offset())?;
         let (mut from, mut to) = (first.offset(), first.offset());
         let mut len = 1_usize;
@@ -120,6 +122,7 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
         if !desc.is(State::Leaving) {
             return Err(Error::Stale);
         }
+        self.touch(table, id.leaf());
         let release = self.leaves.prepare_release(table, id)?;
         let node = node_mut(&mut self.nodes, desc.nid()).map_err(|_| Error::Corrupt)?;
 
@@ -140,6 +143,7 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
         if !desc.is(State::Leaving) {
             return Err(Error::Stale);
         }
+        self.touch(table, id.leaf());
         let node = node_mut(&mut self.nodes, desc.nid()).map_err(|_| Error::Corrupt)?;
         let push = node.prepare_push_empty(table)?;
 

@@ -39,6 +39,14 @@ pub trait Table {
 /// Descriptors as entries of a list, named by [`DescId::raw`].
 pub(super) struct DescriptorEntries<'t, T>(pub(super) &'t T);
 
+impl<T> Copy for DescriptorEntries<'_, T> {}
+
+impl<T> Clone for DescriptorEntries<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
 impl<'t, T: Table> Entries<'t> for DescriptorEntries<'t, T> {
     #[inline]
     fn links(&self, name: u32) -> Result<&'t Links, Error> {
@@ -49,6 +57,14 @@ impl<'t, T: Table> Entries<'t> for DescriptorEntries<'t, T> {
 
 /// Leaves as entries of a list, named by their numbers.
 pub(super) struct LeafEntries<'t, T>(pub(super) &'t T);
+
+impl<T> Copy for LeafEntries<'_, T> {}
+
+impl<T> Clone for LeafEntries<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
 
 impl<'t, T: Table> Entries<'t> for LeafEntries<'t, T> {
     #[inline]

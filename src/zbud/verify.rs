@@ -2,10 +2,16 @@
 
 //! The whole-pool validator: every invariant that the types state, checked
 //! against every leaf, descriptor, slot, list and counter.
+//!
+//! It is an *audit*, in steps of a leaf each, so that nobody holds the pool lock for
+//! longer than a constant. The counters are noted when it begins. Whoever changes a leaf
+//! that was not counted yet has it counted first ([`Books::touch`]), and a new leaf counts as
+//! counted: so each leaf is counted once, as it was when the audit began, whatever
+//! happens meanwhile. What must hold between a descriptor, its slots and its neighbours on
+//! a list is checked as it is when the leaf is counted.
 
 use super::books::Books;
 use super::chunk::{Buddy, NCHUNKS};
-use super::cursor::Cursor;
 use super::descriptor::Descriptor;
 use super::id::{DescId, SlotId, SlotIndex};
 use super::leaf::{Leaf, DESCRIPTORS_PER_LEAF};
@@ -14,44 +20,7 @@ use super::node_books::NodeBooks;
 use super::slot::Word;
 use super::state::State;
 use super::table::{DescriptorEntries, Table};
-
-/// Which invariant does not hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Invariant {
-    /// There is no such state.
-    State,
-    /// A descriptor in use has no page, or a free one has.
-    Page,
-    /// The pool was not made for such a node.
-    Node,
-    /// The number of zpages does not fit the state.
-    Zpages,
-    /// The zpages overlap.
-    Overlap,
-    /// Reverse map and slot do not point at each other.
-    Rmap,
-    /// No reverse map names a live slot.
-    OrphanSlot,
-    /// A slot is frozen though its page is not being moved, or the reverse.
-    Frozen,
-    /// A list has a wrong entry, or is not linked both ways.
-    List,
-    /// The bitmap of non-empty lists is wrong.
-    Bitmap,
-    /// A leaf's count of used descriptors is wrong.
-    Leaf,
-    /// A counter does not add up.
-    Counter,
-}
-
-/// A broken invariant, and where.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Violation {
-    /// Which invariant.
-    pub invariant: Invariant,
-    /// The descriptor, where it is about one.
-    pub id: Option<DescId>,
-}
+use super::violation::{Invariant, Violation};
 
 fn at(invariant: Invariant, id: DescId) -> Violation {
     Violation {
@@ -71,89 +40,136 @@ fn check(holds: bool, violation: Violation) -> Result<(), Violation> {
     holds.then_some(()).ok_or(violation)
 }
 
-/// Counts made on the way, to be compared with the counters.
-#[derive(Default)]
-struct Count {
-    pages: u64,
-    zpages: u64,
-    bytes: u64,
-    unbuddied: u64,
-    empty: u64,
-    leaving: u64,
-    lost: u64,
-    lost_zpages: u64,
-    live_slots: u64,
-    open_leaves: u64,
-}
+/// Numbers without a leaf that a step passes over at most.
+const GAP: u32 = 256;
 
 impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
-    /// Checks the whole pool. The time this takes grows with the size of the pool.
+    /// Begins an audit: take [steps](Self::audit) until it ends. One at a time; the
+    /// caller sees to that. The time this takes grows with the number of nodes.
+    pub fn begin_audit(&mut self) {
+        for node in self.nodes.as_mut() {
+            node.begin_audit();
+        }
+        let now = self.sums();
+        self.audit.begin(now);
+    }
+
+    /// The next step of the audit: a leaf, or the lists of a node. `None` when there is
+    /// more to do.
     ///
     /// # Errors
     ///
     /// The first invariant found broken.
-    pub fn verify<T: Table>(&self, table: &T) -> Result<(), Violation> {
-        let mut count = Count::default();
-        let mut cursor = Cursor::start();
-        loop {
-            if let Some(leaf) = table.leaf(cursor.leaf()) {
-                self.verify_leaf(table, leaf, &mut cursor, &mut count)?;
-            }
-            if !cursor.next_leaf(table) {
+    pub fn audit<T: Table>(&mut self, table: &T) -> Option<Result<(), Violation>> {
+        for _ in 0..GAP {
+            let Some(number) = self.audit.next_leaf(table.leaves()) else {
+                return self.audit_lists(table);
+            };
+            if let Some(leaf) = table.leaf(number) {
+                self.count(table, leaf, number);
                 break;
             }
         }
-        let sum = |field: fn(&NodeBooks) -> u64| {
-            self.nodes()
-                .iter()
-                .fold(0_u64, |sum, node| sum.wrapping_add(field(node)))
-        };
-        check(
-            count.pages == self.pages()
-                && count.pages == sum(NodeBooks::pages)
-                && count.zpages == sum(NodeBooks::zpages)
-                && count.unbuddied == sum(NodeBooks::unbuddied_pages)
-                && count.empty == sum(NodeBooks::empty_pages)
-                && count.leaving == self.leaving
-                && count.bytes == self.stored_bytes()
-                && count.lost_zpages == self.lost_zpages()
-                && count.live_slots == count.zpages.wrapping_add(count.lost_zpages),
-            pool(Invariant::Counter),
-        )?;
-        for (nid, node) in self.nodes().iter().enumerate() {
-            self.verify_node(table, nid, node)?;
-        }
-        let lost = verify_list(table, &self.lost, |desc| {
-            desc.is(State::Lost) && desc.page().is_some()
-        })?;
-        let lost = lost.wrapping_add(self.dropping);
-        check(lost == count.lost, pool(Invariant::List))?;
-        let open = self.leaves.verify(table);
-        check(open == Ok(count.open_leaves), pool(Invariant::Leaf))
+        self.audit.violation().map(Err)
     }
 
-    fn verify_leaf<T: Table>(
-        &self,
+    /// The same in one go, where nobody waits for the pool lock. The time this takes grows
+    /// with the size of the pool.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    #[cfg(not(MODULE))]
+    pub fn verify<T: Table>(&mut self, table: &T) -> Result<(), Violation> {
+        self.begin_audit();
+        loop {
+            if let Some(result) = self.audit(table) {
+                return result;
+            }
+        }
+    }
+
+    /// To be called before something in a leaf changes.
+    #[inline]
+    pub(super) fn touch<T: Table>(&mut self, table: &T, leaf: u32) {
+        if self.audit.is_running() {
+            self.count_before(table, leaf);
+        }
+    }
+
+    #[cold]
+    fn count_before<T: Table>(&mut self, table: &T, number: u32) {
+        if let Some(leaf) = table.leaf(number) {
+            self.count(table, leaf, number);
+        }
+    }
+
+    /// Counts and checks a leaf, unless that was done.
+    fn count<T: Table>(&mut self, table: &T, leaf: &Leaf, number: u32) {
+        let checked = if leaf.number() != number {
+            Err(pool(Invariant::Leaf))
+        } else if self.audit.marks(leaf) {
+            self.check_leaf(table, leaf, number)
+        } else {
+            Ok(())
+        };
+        if let Err(violation) = checked {
+            self.audit.fail(violation);
+        }
+    }
+
+    /// The last steps: the lists of a node each, then the sums.
+    fn audit_lists<T: Table>(&mut self, table: &T) -> Option<Result<(), Violation>> {
+        let nid = self.audit.next_node();
+        let result = match self.nodes().get(nid) {
+            Some(node) => {
+                let checked = check_node(table, nid, node);
+                if checked.is_ok() {
+                    return self.audit.violation().map(Err);
+                }
+                checked
+            }
+            None => self.check_sums(table),
+        };
+        let before = self.audit.violation();
+        self.audit.end();
+        Some(before.map_or(result, Err))
+    }
+
+    fn check_sums<T: Table>(&self, table: &T) -> Result<(), Violation> {
+        check(
+            self.audit.adds_up() && self.nodes().iter().all(NodeBooks::adds_up),
+            pool(Invariant::Counter),
+        )?;
+        check(self.leaves.verify_lists(table), pool(Invariant::Leaf))?;
+        check(begins(table, &self.lost, lost), pool(Invariant::List))
+    }
+
+    fn check_leaf<T: Table>(
+        &mut self,
         table: &T,
         leaf: &Leaf,
-        cursor: &mut Cursor,
-        count: &mut Count,
+        number: u32,
     ) -> Result<(), Violation> {
         let mut used = 0_usize;
-        while let Some((id, desc)) = cursor.next_in_leaf(table) {
+        for offset in 0..DESCRIPTORS_PER_LEAF {
+            let (Some(id), Some(desc)) = (DescId::new(number, offset), leaf.descriptor(offset))
+            else {
+                return Err(pool(Invariant::Leaf));
+            };
             let state = desc.state().ok_or(at(Invariant::State, id))?;
             used = used.saturating_add(usize::from(state != State::Free));
             if matches!(state, State::Free | State::Reserved) {
                 check(desc.page().is_none(), at(Invariant::Page, id))?;
             } else if state == State::Lost {
-                self.verify_lost(table, id, desc, count)?;
+                self.check_lost(table, id, desc)?;
             } else {
-                self.verify_page(table, id, desc, state, count)?;
+                self.check_page(table, id, desc, state)?;
             }
             for index in SlotIndex::BOTH {
                 let word = desc.slot(index).word();
                 if word.live() {
-                    count.live_slots = count.live_slots.wrapping_add(1);
+                    add(&mut self.audit.counted.live_slots, 1);
                     let place = word.place();
                     let named = table
                         .descriptor(place.desc())
@@ -165,27 +181,24 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
                 }
             }
         }
-        count.open_leaves = count.open_leaves.wrapping_add(u64::from(!leaf.full()));
-        check(
-            leaf.used() == used && leaf.full() == (used == DESCRIPTORS_PER_LEAF),
-            pool(Invariant::Leaf),
-        )
+        check(leaf.used() == used, pool(Invariant::Leaf))?;
+        let free = DESCRIPTORS_PER_LEAF.saturating_sub(used);
+        add(&mut self.audit.counted.free_descriptors, free as u64);
+        check(self.leaves.verify(table, leaf), pool(Invariant::Leaf))
     }
 
-    fn verify_page<T: Table>(
-        &self,
+    fn check_page<T: Table>(
+        &mut self,
         table: &T,
         id: DescId,
         desc: &Descriptor,
         state: State,
-        count: &mut Count,
     ) -> Result<(), Violation> {
         check(desc.page().is_some(), at(Invariant::Page, id))?;
-        check(
-            desc.nid().index() < self.nodes().len(),
-            at(Invariant::Node, id),
-        )?;
-        let (mut zpages, mut chunks) = (0_u64, 0_usize);
+        let nid = desc.nid().index();
+        let node = self.nodes.as_mut().get_mut(nid);
+        let node = node.ok_or(at(Invariant::Node, id))?;
+        let (mut zpages, mut chunks, mut bytes) = (0_u64, 0_usize, 0_u64);
         for buddy in Buddy::BOTH {
             let (Some(len), Some(slot)) = (desc.len(buddy), desc.rmap(buddy)) else {
                 check(
@@ -194,9 +207,9 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
                 )?;
                 continue;
             };
-            zpages = zpages.wrapping_add(1);
+            zpages = zpages.saturating_add(1);
             chunks = chunks.saturating_add(len.chunks());
-            count.bytes = count.bytes.wrapping_add(u64::from(len.raw()));
+            bytes = bytes.saturating_add(u64::from(len.raw()));
             let word = word_of(table, id, buddy, slot)?;
             check(
                 word.frozen() == (state == State::Moving) && !(word.frozen() && word.pins() != 0),
@@ -213,24 +226,38 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
             }
         };
         check(expected, at(Invariant::Zpages, id))?;
-        count.pages = count.pages.wrapping_add(1);
-        count.zpages = count.zpages.wrapping_add(zpages);
-        count.unbuddied = count
-            .unbuddied
-            .wrapping_add(u64::from(state == State::Unbuddied));
-        count.empty = count.empty.wrapping_add(u64::from(state == State::Empty));
-        count.leaving = count
-            .leaving
-            .wrapping_add(u64::from(state == State::Leaving));
+        let list = match state {
+            State::Unbuddied => node.unbuddied(desc.free_chunks()),
+            State::Empty => Some(node.empty().0),
+            _ => None,
+        };
+        if let Some(list) = list {
+            let listed = holds(table, list, id, same(state, nid, desc.free_chunks()));
+            check(listed, at(Invariant::List, id))?;
+        }
+        let counted = &mut node.counted;
+        add(&mut counted.pages, 1);
+        add(&mut counted.zpages, zpages);
+        add(
+            &mut counted.unbuddied_pages,
+            u64::from(state == State::Unbuddied),
+        );
+        add(&mut counted.empty_pages, u64::from(state == State::Empty));
+        add(&mut self.audit.counted.pages, 1);
+        add(&mut self.audit.counted.stored_bytes, bytes);
+        add(&mut self.audit.counted.zpages, zpages);
+        add(
+            &mut self.audit.counted.leaving,
+            u64::from(state == State::Leaving),
+        );
         Ok(())
     }
 
-    fn verify_lost<T: Table>(
-        &self,
+    fn check_lost<T: Table>(
+        &mut self,
         table: &T,
         id: DescId,
         desc: &Descriptor,
-        count: &mut Count,
     ) -> Result<(), Violation> {
         let mut zpages = 0_u64;
         for buddy in Buddy::BOTH {
@@ -238,49 +265,44 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
             let Some(slot) = desc.rmap(buddy) else {
                 continue;
             };
-            zpages = zpages.wrapping_add(1);
+            zpages = zpages.saturating_add(1);
             let word = word_of(table, id, buddy, slot)?;
             check(!word.frozen(), at(Invariant::Frozen, id))?;
         }
-        count.lost_zpages = count.lost_zpages.wrapping_add(zpages);
+        add(&mut self.audit.counted.lost_zpages, zpages);
         if desc.page().is_none() {
             return check(zpages != 0, at(Invariant::Zpages, id));
         }
-        check(
-            desc.nid().index() < self.nodes().len(),
-            at(Invariant::Node, id),
-        )?;
-        count.pages = count.pages.wrapping_add(1);
-        count.lost = count.lost.wrapping_add(1);
+        let node = self.nodes.as_mut().get_mut(desc.nid().index());
+        let node = node.ok_or(at(Invariant::Node, id))?;
+        add(&mut node.counted.pages, 1);
+        let counted = &mut self.audit.counted;
+        add(&mut counted.pages, 1);
+        if holds(table, &self.lost, id, lost) {
+            add(&mut counted.lost, 1);
+        } else {
+            add(&mut counted.dropping, 1);
+        }
         Ok(())
     }
+}
 
-    fn verify_node<T: Table>(
-        &self,
-        table: &T,
-        nid: usize,
-        node: &NodeBooks,
-    ) -> Result<(), Violation> {
-        let mut listed = 0_u64;
-        for (free_chunks, list, occupied) in node.lists() {
-            check(occupied != list.is_empty(), pool(Invariant::Bitmap))?;
-            let length = verify_list(table, list, |desc| {
-                desc.is(State::Unbuddied)
-                    && desc.nid().index() == nid
-                    && desc.free_chunks() == free_chunks
-            })?;
-            listed = listed.wrapping_add(length);
-        }
-        check(listed == node.unbuddied_pages(), pool(Invariant::Counter))?;
-        let (list, counts) = node.empty();
-        let empty = verify_list(table, list, |desc| {
-            desc.is(State::Empty) && desc.nid().index() == nid
-        })?;
-        check(
-            counts && empty == node.empty_pages(),
-            pool(Invariant::Counter),
-        )
+/// Adds to what was counted.
+fn add(counted: &mut u64, more: u64) {
+    *counted = counted.wrapping_add(more);
+}
+
+/// Checks how the lists of a node begin.
+fn check_node<T: Table>(table: &T, nid: usize, node: &NodeBooks) -> Result<(), Violation> {
+    for (free_chunks, list, occupied) in node.lists() {
+        check(occupied != list.is_empty(), pool(Invariant::Bitmap))?;
+        let begins = begins(table, list, same(State::Unbuddied, nid, free_chunks));
+        check(begins, pool(Invariant::List))?;
     }
+    let (list, counts) = node.empty();
+    let begins = begins(table, list, same(State::Empty, nid, NCHUNKS));
+    check(begins, pool(Invariant::List))?;
+    check(counts, pool(Invariant::Counter))
 }
 
 /// The word of `slot`, which the reverse map of a buddy of `id` names, if it points back.
@@ -297,20 +319,37 @@ fn word_of<T: Table>(table: &T, id: DescId, buddy: Buddy, slot: SlotId) -> Resul
     Ok(word)
 }
 
-/// Checks a list of descriptors and returns its length.
-fn verify_list<T: Table>(
+/// Whether a descriptor may be on the list of those in that state, on that node, with that many
+/// free chunks.
+fn same(state: State, nid: usize, free_chunks: usize) -> impl Fn(&Descriptor) -> bool {
+    move |desc| desc.is(state) && desc.nid().index() == nid && desc.free_chunks() == free_chunks
+}
+
+/// Whether a descriptor may be on the list of lost pages.
+fn lost(desc: &Descriptor) -> bool {
+    desc.is(State::Lost) && desc.page().is_some()
+}
+
+fn named<T: Table>(table: &T, raw: u32) -> Option<&Descriptor> {
+    table.descriptor(DescId::from_raw(raw)?).ok()
+}
+
+/// Whether a descriptor is on a list, of such as belong there, and linked as it should be.
+fn holds<T: Table>(
     table: &T,
     list: &List,
+    id: DescId,
     belongs: impl Fn(&Descriptor) -> bool,
-) -> Result<u64, Violation> {
-    let limit = u64::from(table.leaves()).saturating_mul(DESCRIPTORS_PER_LEAF as u64);
-    let named = |raw| DescId::from_raw(raw).and_then(|id| table.descriptor(id).ok());
-    list.verify(DescriptorEntries(table), limit, |raw| {
-        named(raw).is_some_and(&belongs)
+) -> bool {
+    list.holds(DescriptorEntries(table), id.raw(), |raw| {
+        named(table, raw).is_some_and(&belongs)
     })
-    .map_err(|raw| Violation {
-        invariant: Invariant::List,
-        id: DescId::from_raw(raw),
+}
+
+/// Whether a list begins with one of them, if it is not empty.
+fn begins<T: Table>(table: &T, list: &List, belongs: impl Fn(&Descriptor) -> bool) -> bool {
+    list.begins_well(DescriptorEntries(table), |raw| {
+        named(table, raw).is_some_and(&belongs)
     })
 }
 

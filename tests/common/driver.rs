@@ -151,6 +151,8 @@ pub struct World {
     reserved: Vec<DescId>,
     /// Leaves added though none was needed.
     spare: usize,
+    /// Whether an audit goes on beside the actions, instead of one after each.
+    auditing: bool,
     seed: u8,
     /// Events, so that a test that never gets there fails.
     pub reached: BTreeSet<&'static str>,
@@ -181,9 +183,31 @@ impl World {
             taken: Vec::new(),
             reserved: Vec::new(),
             spare: 0,
+            auditing: false,
             seed: 0,
             reached: BTreeSet::new(),
         }
+    }
+
+    /// An empty pool on which an audit goes on all the time, a step for each action.
+    pub fn audited() -> Self {
+        let mut world = Self::new();
+        world.pool.books.begin_audit();
+        world.auditing = true;
+        world
+    }
+
+    fn verify(&mut self) -> Result<(), Trouble> {
+        let Pool { books, table, .. } = &mut self.pool;
+        if !self.auditing {
+            return Ok(books.verify(table)?);
+        }
+        if let Some(result) = books.audit(table) {
+            result?;
+            self.reached.insert("an audit has ended");
+            books.begin_audit();
+        }
+        Ok(())
     }
 
     /// The operations that were refused because a leaf was hidden.
@@ -218,6 +242,7 @@ impl World {
         if self.pool.table.present().count() < leaves {
             self.reached.insert("a leaf was released");
         }
+        self.verify()?;
         self.reference.compare(&self.pool)
     }
 
@@ -657,6 +682,10 @@ impl World {
         ensure!(page.id == id, "{page:?}, not {id:?}");
         ensure!(!self.reference.lost_is_mapped(page), "{page:?} is mapped");
         self.pool.hidden = hidden;
+        if self.auditing {
+            // One that sees the page neither on its list nor gone.
+            self.pool.books.begin_audit();
+        }
         if !back && self.pool.pages.try_lock(addr, Holder::Pool) {
             self.pool.forget(id, addr)?;
             self.reference.lost_pages.remove(&addr.address());
@@ -824,6 +853,8 @@ impl World {
         while !self.taken.is_empty() {
             self.work(0, false)?;
         }
+        self.auditing = false;
+        self.verify()?;
         self.reference.compare(&self.pool)?;
         let (books, pages) = (&self.pool.books, &self.pool.pages);
         ensure!(books.pages() == 0, "{} pages are left", books.pages());

@@ -403,7 +403,7 @@ impl World {
     /// pages are the pool's, as it counts them and as the pages do.
     pub fn settle(&self, pages: usize) -> Result<(), Trouble> {
         while self.work()? != 0 || self.drop_lost()? {}
-        let books = lock(&self.books);
+        let mut books = lock(&self.books);
         books.verify(&self.table)?;
         let counted = books.pages();
         ensure!(counted == pages as u64, "{counted} pages, not {pages}");

@@ -172,6 +172,7 @@ void zbm_count_migrate_fail(u64 pages);
 const char *zbm_param_mover(void);
 unsigned int zbm_param_num_devices(void);
 /* Numbers for leaves, over all pools: below @end, or a negative errno. */
+unsigned long zbm_param_max_pages(void);
 int zbm_leaf_number_get(unsigned int end, gfp_t gfp);
 void zbm_leaf_number_put(unsigned int number);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The module's parameter, and the numbers of leaves. See helpers.h. */
+/* The module's parameters, and the numbers of leaves. See helpers.h. */
 #include <linux/idr.h>
 #include <linux/module.h>
 #include <linux/moduleparam.h>
@@ -22,6 +22,15 @@ MODULE_PARM_DESC(num_devices, "how many disks there are after load, at most 6553
 unsigned int zbm_param_num_devices(void)
 {
 	return num_devices;
+}
+
+static unsigned long max_pages;
+module_param(max_pages, ulong, 0444);
+MODULE_PARM_DESC(max_pages, "how many pages all pools together can have at most (0: four times the memory)");
+
+unsigned long zbm_param_max_pages(void)
+{
+	return max_pages;
 }
 
 MODULE_AUTHOR("The zbud_movable developers");

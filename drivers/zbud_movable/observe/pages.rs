@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `pools/<name>/pages`: a line for each page of a pool. Shown leaf by leaf, so that
-//! the pool lock is held for one leaf at a time.
+//! `pools/<name>/pages`: a line for each page of a pool. Each line is of one moment, but
+//! not all of the same one: the pool lock is held for a few descriptors at a time, and
+//! nothing is formatted under it.
 
 use crate::linux::bindings;
 use crate::linux::debugfs::{behind, Fops};
@@ -9,11 +10,14 @@ use crate::linux::page;
 use crate::linux::seq::{self, Seq};
 use crate::linux::task;
 use crate::pool::pool::Pool;
-use crate::zbud::{Buddy, Descriptor, PageAddr, Table};
+use crate::zbud::{Buddy, Cursor, Descriptor, Len, State, Table, DESCRIPTORS_PER_LEAF};
 use core::fmt::Write;
 use kernel::error::from_result;
 use kernel::ffi::{c_int, c_void};
 use kernel::prelude::*;
+
+/// Descriptors that are looked at under the lock at a time; 680 bytes of stack.
+const AT_ONCE: usize = 17;
 
 /// Expects a pool behind the file.
 pub(crate) static FOPS: Fops<Pool> = seq::iterated(open_pages);
@@ -91,28 +95,53 @@ unsafe extern "C" fn show_pages(file: *mut bindings::seq_file, at: *mut c_void) 
         let heading = writeln!(out, "pfn nid first last pins state");
         return from_result(|| heading.map(|()| 0).map_err(|_| EIO));
     };
-    if let Ok(leaf) = u32::try_from(leaf) {
-        pool.with_leaf(leaf, |desc, table| {
-            if let Some(page) = desc.page() {
-                // Writing to a seq_file only copies: fine under the pool lock.
-                let _ = show_page(&mut out, table, desc, page);
-            }
-        });
+    let Ok(leaf) = u32::try_from(leaf) else {
+        return 0;
+    };
+    let mut cursor = Cursor::at_leaf(leaf);
+    for _ in 0..DESCRIPTORS_PER_LEAF.div_ceil(AT_ONCE) {
+        let mut lines = [None; AT_ONCE];
+        pool.look_at(&mut cursor, &mut lines, Line::new);
+        for line in lines.iter().flatten() {
+            // When the buffer is full seq_file comes again with a larger one.
+            let _ = line.write(&mut out);
+        }
     }
     0
 }
 
-fn show_page<T: Table>(
-    out: &mut Seq<'_>,
-    table: &T,
-    desc: &Descriptor,
-    page: PageAddr,
-) -> core::fmt::Result {
-    let bytes = |buddy| desc.len(buddy).map_or(0, |len| len.bytes());
-    write!(out, "{} {} ", page::pfn(page), desc.nid().0)?;
-    write!(out, "{} {} ", bytes(Buddy::First), bytes(Buddy::Last))?;
-    match desc.state() {
-        Some(state) => writeln!(out, "{} {:?}", desc.pins(table), state),
-        None => writeln!(out, "{} ?", desc.pins(table)),
+/// What is shown of a page.
+#[derive(Clone, Copy)]
+struct Line {
+    pfn: usize,
+    nid: u16,
+    bytes: [usize; 2],
+    pins: u64,
+    state: Option<State>,
+}
+
+impl Line {
+    fn new<T: Table>(desc: &Descriptor, table: &T) -> Option<Self> {
+        let bytes = |buddy| desc.len(buddy).map_or(0, Len::bytes);
+        Some(Self {
+            pfn: page::pfn(desc.page()?),
+            nid: desc.nid().0,
+            bytes: Buddy::BOTH.map(bytes),
+            pins: desc.pins(table),
+            state: desc.state(),
+        })
+    }
+
+    fn write(&self, out: &mut Seq<'_>) -> core::fmt::Result {
+        let [first, last] = self.bytes;
+        write!(
+            out,
+            "{} {} {} {} {} ",
+            self.pfn, self.nid, first, last, self.pins
+        )?;
+        match self.state {
+            Some(state) => writeln!(out, "{state:?}"),
+            None => writeln!(out, "?"),
+        }
     }
 }

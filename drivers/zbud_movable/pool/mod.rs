@@ -8,6 +8,7 @@ pub(crate) mod counters;
 pub(crate) mod error;
 pub(crate) mod handle;
 pub(crate) mod mems;
+pub(crate) mod numbers;
 #[allow(clippy::module_inception)]
 pub(crate) mod pool;
 pub(crate) mod pools;

@@ -10,6 +10,7 @@
 use super::counters::Counters;
 use super::handle::Handle;
 use super::mems::Mems;
+use super::numbers::Numbers;
 use super::seam::{Admitted, Claimed, Mover};
 use super::table::{Editor, Growth, Leaves, RemovedLeaf};
 use crate::linux::bindings;
@@ -26,7 +27,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use kernel::prelude::*;
 use kernel::str::CString;
 use kernel::sync::lock::spinlock::SpinLockBackend;
-use kernel::sync::{new_spinlock, Arc, ArcBorrow, SpinLock};
+use kernel::sync::{new_mutex, new_spinlock, Arc, ArcBorrow, Mutex, SpinLock};
 
 /// How long a store at the limit waits for pages that are to be released: longer than a
 /// worker that runs needs, and short for one who waits for memory.
@@ -34,6 +35,9 @@ const TICKS: u32 = 25;
 /// Pages without zpages that are kept on each node at least for the next zpages, so that
 /// these need no page from the kernel; 256 KiB.
 const KEPT: u64 = 64;
+/// Descriptors that are free at least, if there are so many CPUs, so that each finds one while
+/// one of them makes a leaf.
+const SPARE: u64 = 64;
 /// Those that were not needed for so many milliseconds go.
 const REST: u32 = 500;
 
@@ -45,6 +49,7 @@ pub(crate) struct Resources {
     pub(crate) counters: Arc<Counters>,
     /// Where their workers run.
     pub(crate) queue: Arc<WorkQueue>,
+    pub(crate) numbers: Arc<Numbers>,
 }
 
 /// Per-node books, index = node id.
@@ -67,8 +72,17 @@ pub(super) struct Locked {
     pub(super) books: Books<Nodes>,
     /// To change the table.
     editor: Editor,
+    /// Whether somebody is making a leaf.
+    growing: bool,
     /// What the worker is to do when it runs next.
     asked: Asked,
+}
+
+impl Locked {
+    /// Whether a leaf should be made, and nobody does it.
+    fn should_grow(&self) -> bool {
+        !self.growing && self.books.wants_leaf()
+    }
 }
 
 /// What the worker is asked to do with pages without zpages: each more than the one before.
@@ -97,6 +111,9 @@ pub(crate) struct Pool {
     /// The pool lock.
     #[pin]
     pub(super) locked: SpinLock<Locked>,
+    /// Held by the one whose audit of the books goes on. Taken before the pool lock.
+    #[pin]
+    auditing: Mutex<()>,
     /// A copy of `books.pages()` that is read without the pool lock.
     pages: AtomicU64,
 }
@@ -147,12 +164,14 @@ impl Pool {
         for _ in 0..node::count() {
             nodes.push(NodeBooks::new(), GFP_KERNEL)?;
         }
-        let (table, editor) = Leaves::new()?;
+        let (table, editor) = Leaves::new(resources.numbers.clone())?;
         let mut books = Books::new(Nodes(nodes));
         books.keep(KEPT);
+        books.keep_descriptors(SPARE.min(task::cpus() as u64));
         let locked = Locked {
             books,
             editor,
+            growing: false,
             asked: Asked::Nothing,
         };
         // SAFETY: It is the worker of a pool.
@@ -165,6 +184,7 @@ impl Pool {
                 mems,
                 table,
                 locked <- new_spinlock!(locked, "zbud_movable::Pool::locked"),
+                auditing <- new_mutex!((), "zbud_movable::Pool::auditing"),
                 pages: AtomicU64::new(0),
             }),
             GFP_KERNEL,
@@ -206,10 +226,10 @@ impl Pool {
             return Ok(Handle::new(&stored));
         }
         let home = locked.books.home(nid);
-        let reserved = if locked.books.has_descriptor() {
-            Some(locked.books.reserve(&this.table)?)
-        } else {
+        let reserved = if locked.should_grow() || !locked.books.has_descriptor() {
             None
+        } else {
+            Some(locked.books.reserve(&this.table)?)
         };
         drop(locked);
         // INVARIANT: Reserved just now.
@@ -294,30 +314,43 @@ impl Pool {
         Ok(handle)
     }
 
-    /// Reserves a descriptor, in a new leaf if there is none.
+    /// Reserves a descriptor, once there is a new leaf if there are few. May sleep if `gfp`
+    /// says so.
     fn reserve(&self, gfp: u32) -> Result<Reserved<'_>> {
+        let mut locked = self.locked.lock();
+        if locked.should_grow() {
+            locked.growing = true;
+            drop(locked);
+            let grown = self.grow(gfp);
+            locked = self.locked.lock();
+            locked.growing = false;
+            if !locked.books.has_descriptor() {
+                grown?;
+            }
+        }
+        loop {
+            if locked.books.has_descriptor() {
+                // INVARIANT: Reserved now.
+                return Ok(Reserved {
+                    pool: self,
+                    id: locked.books.reserve(&self.table)?,
+                });
+            }
+            // Whoever is making a leaf may take long, or fail.
+            drop(locked);
+            self.grow(gfp)?;
+            locked = self.locked.lock();
+        }
+    }
+
+    /// Adds a leaf. May sleep if `gfp` says so.
+    fn grow(&self, gfp: u32) -> Result {
         let mut growth = Growth::new(&self.table, gfp)?;
         loop {
             let mut locked = self.locked.lock();
             let Locked { books, editor, .. } = &mut *locked;
-            let installed = if books.has_descriptor() {
-                // Another task was faster, or freed one. The growth is freed after
-                // the pool lock is dropped.
-                Ok(())
-            } else {
-                let number = self.table.install(editor, &mut growth);
-                number.and_then(|number| Ok(books.add_leaf(&self.table, number)?))
-            };
-            match installed {
-                Ok(()) => {
-                    let id = books.reserve(&self.table);
-                    drop(locked);
-                    // INVARIANT: Reserved just now.
-                    return Ok(Reserved {
-                        pool: self,
-                        id: id?,
-                    });
-                }
+            match self.table.install(editor, &mut growth) {
+                Ok(number) => return Ok(books.add_leaf(&self.table, number)?),
                 Err(error) if error == EAGAIN => drop(locked),
                 Err(error) => return Err(error),
             }
@@ -703,19 +736,37 @@ impl Pool {
         look(&self.locked.lock().books)
     }
 
-    /// Calls `look` with each descriptor of leaf `number`, under the pool lock.
-    pub(crate) fn with_leaf(&self, number: u32, mut look: impl FnMut(&Descriptor, &Leaves)) {
+    /// Fills `found` with what `look` makes of the next descriptors in the leaf of `cursor`, under
+    /// the pool lock; what is left of it stays as it is when the leaf ends.
+    pub(crate) fn look_at<R>(
+        &self,
+        cursor: &mut Cursor,
+        found: &mut [Option<R>],
+        look: impl Fn(&Descriptor, &Leaves) -> Option<R>,
+    ) {
         let locked = self.locked.lock();
-        let mut cursor = Cursor::at_leaf(number);
-        while let Some((_, desc)) = cursor.next_in_leaf(&self.table) {
-            look(desc, &self.table);
+        for found in found {
+            let Some((_, desc)) = cursor.next_in_leaf(&self.table) else {
+                break;
+            };
+            *found = look(desc, &self.table);
         }
         drop(locked);
     }
 
-    /// Runs the whole-pool validator, under the pool lock.
+    /// Runs the whole-pool validator, with the pool lock held for a leaf at a time. Sleeps.
     pub(crate) fn verify(&self) -> Result<(), Violation> {
-        self.with_books(|books| books.verify(&self.table))
+        let auditing = self.auditing.lock();
+        self.locked.lock().books.begin_audit();
+        let result = loop {
+            let step = self.locked.lock().books.audit(&self.table);
+            if let Some(result) = step {
+                break result;
+            }
+            task::cond_resched();
+        };
+        drop(auditing);
+        result
     }
 
     /// Waits until all pages are released. The user has freed all zpages.

@@ -2,19 +2,20 @@
 
 //! The kernel's [`Table`]: a two-level tree of pages that finds a leaf by its
 //! number, as a page table finds a page. Look-ups take no lock. The leaves of all
-//! pools are numbered together: their numbers say where their pages are in the
-//! page cache, for the mover that keeps them there.
+//! pools are numbered together ([`Numbers`]): their numbers say where their pages are in
+//! the page cache, for the mover that keeps them there.
 //!
 //! Leaves come and go under the pool lock ([`Editor`]); the pages of the upper level
 //! stay until the pool goes (8 bytes for 85 pool pages).
 
+use super::numbers::{Number, Numbers};
 use crate::linux::bindings;
-use crate::linux::node;
-use crate::zbud::{DescId, Leaf, Table};
+use crate::zbud::{Leaf, Table};
 use core::marker::PhantomData;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 use kernel::prelude::*;
+use kernel::sync::Arc;
 
 const MID_SHIFT: u32 = 9;
 const MID_ENTRIES: usize = 1 << MID_SHIFT;
@@ -80,33 +81,6 @@ impl<T: PageContent> Drop for TablePage<T> {
     }
 }
 
-/// A leaf's number, which no other leaf of any pool has. Dropping it makes it free
-/// again: not under the pool lock.
-struct Number(u32);
-
-impl Number {
-    /// The lowest that is free; below `end`. May sleep if `gfp` says so.
-    fn new(end: u32, gfp: u32) -> Result<Self> {
-        // SAFETY: Any flags are fine.
-        let number =
-            unsafe { bindings::zbm_leaf_number_get(end, gfp & !bindings::ZBM_GFP_ZONE_BITS) };
-        u32::try_from(number).map(Self).map_err(|_| ENOMEM)
-    }
-
-    fn into_raw(self) -> u32 {
-        let number = self.0;
-        core::mem::forget(self);
-        number
-    }
-}
-
-impl Drop for Number {
-    fn drop(&mut self) {
-        // SAFETY: Ours, freed once.
-        unsafe { bindings::zbm_leaf_number_put(self.0) };
-    }
-}
-
 /// A leaf that was removed from the table. Dropping it frees its page: not under the
 /// pool lock.
 #[allow(dead_code, reason = "kept to be dropped, the number last")]
@@ -123,7 +97,7 @@ impl Growth {
     /// Room for one leaf of `table`. May sleep if `gfp` says so.
     pub(crate) fn new(table: &Leaves, gfp: u32) -> Result<Self> {
         Ok(Self {
-            leaf: Some((TablePage::new(gfp)?, Number::new(table.end(), gfp)?)),
+            leaf: Some((TablePage::new(gfp)?, table.numbers.take(gfp)?)),
             mid: None,
         })
     }
@@ -145,6 +119,7 @@ pub(crate) struct Leaves {
     mids: KVVec<AtomicPtr<Mid>>,
     /// No leaf has this number or a higher one. Changes under the pool lock.
     bound: AtomicU32,
+    numbers: Arc<Numbers>,
 }
 
 /// The right to change the table of one pool. It lives under the pool lock, so that
@@ -152,13 +127,14 @@ pub(crate) struct Leaves {
 pub(crate) struct Editor(());
 
 impl Leaves {
-    /// An empty table that can describe four times the memory the machine has now, room
-    /// for hot-plugged memory, and 2^18 leaves, 85 GiB, at least: numbers are taken by
-    /// other pools, too.
-    pub(crate) fn new() -> Result<(Self, Editor)> {
-        let leaves = (node::total_pages() / crate::zbud::DESCRIPTORS_PER_LEAF).saturating_mul(4);
-        let leaves = leaves.clamp(MID_ENTRIES * MID_ENTRIES, DescId::MAX_LEAVES as usize);
-        let count = leaves.div_ceil(MID_ENTRIES);
+    /// An empty table for leaves with any of `numbers`. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(crate) fn new(numbers: Arc<Numbers>) -> Result<(Self, Editor)> {
+        // CAST: 32 bits fit.
+        let count = (numbers.end() as usize).div_ceil(MID_ENTRIES);
         let mut mids = KVVec::with_capacity(count, GFP_KERNEL)?;
         for _ in 0..count {
             mids.push(AtomicPtr::new(core::ptr::null_mut()), GFP_KERNEL)?;
@@ -166,14 +142,9 @@ impl Leaves {
         let table = Self {
             mids,
             bound: AtomicU32::new(0),
+            numbers,
         };
         Ok((table, Editor(())))
-    }
-
-    /// No leaf can have this number or a higher one.
-    fn end(&self) -> u32 {
-        // CAST: at most DescId::MAX_LEAVES and a bit, see `new`.
-        ((self.mids.len() << MID_SHIFT) as u32).min(DescId::MAX_LEAVES)
     }
 
     fn mid(&self, number: u32) -> Option<&AtomicPtr<Mid>> {
@@ -197,7 +168,7 @@ impl Leaves {
     ///
     /// `EAGAIN` when it wants a mid too.
     pub(crate) fn install(&self, _: &mut Editor, growth: &mut Growth) -> Result<u32> {
-        let number = growth.leaf.as_ref().ok_or(ENOMEM)?.1 .0;
+        let number = growth.leaf.as_ref().ok_or(ENOMEM)?.1.get();
         let mid = self.mid(number).ok_or(ENOMEM)?;
         if mid.load(Ordering::Relaxed).is_null() {
             let page = growth.mid.take().ok_or(EAGAIN)?;
@@ -235,7 +206,9 @@ impl Leaves {
         // SAFETY: By the type invariant the leaf is a page of ours, and it was
         // replaced, so it is owned once.
         let leaf = unsafe { TablePage::from_raw(leaf) };
-        Some(RemovedLeaf(leaf, Number(number)))
+        // SAFETY: That of a leaf that was installed, so ours.
+        let number = unsafe { Number::from_raw(number) };
+        Some(RemovedLeaf(leaf, number))
     }
 }
 

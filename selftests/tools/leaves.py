@@ -1,0 +1,97 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""leaves.py DISK FIGURES: what the pages of descriptors (leaves) of a pool do, counted by a
+probe on the function that allocates a page for them and one on that which frees it. FIGURES is
+the directory in sysfs with the figures of DISK. Prints what they say, as NAME=VALUE.
+
+made, needed: four processes store random blocks at once, each of which takes a page; so many
+    leaves are allocated meanwhile, and so many it takes to describe the pages.
+sparse, bytes: all but one block in a hundred is discarded, at random; so many leaves are left,
+    and so many bytes for each page."""
+
+import fcntl
+import os
+import random
+import struct
+import sys
+import time
+
+from direct import Direct
+
+BLOCK = 4096
+BLKDISCARD = 0x1277
+TRACING = "/sys/kernel/tracing"
+DESCRIPTORS = 85
+WRITERS, EACH = 4, 2000
+
+
+class Probes:
+    """Hits of probes, as the kernel counts them."""
+
+    functions = {"made": "zbm_alloc_table_page", "freed": "zbm_free_table_page"}
+
+    def __init__(self):
+        for name, function in self.functions.items():
+            self.tell("kprobe_events", f"p:leaves/{name} zbud_movable:{function}")
+        self.tell("events/leaves/enable", "1")
+
+    @staticmethod
+    def tell(name, text):
+        # Not open(): that would seek to the end, which these files refuse.
+        file = os.open(f"{TRACING}/{name}", os.O_WRONLY | os.O_APPEND)
+        os.write(file, text.encode() + b"\n")
+        os.close(file)
+
+    def end(self):
+        self.tell("events/leaves/enable", "0")
+        for name in self.functions:
+            self.tell("kprobe_events", f"-:leaves/{name}")
+
+    def count(self, name):
+        with open(f"{TRACING}/kprobe_profile", encoding="ascii") as file:
+            hits = {words[0]: int(words[1]) for words in map(str.split, file)}
+        return hits[name]
+
+    def present(self):
+        return self.count("made") - self.count("freed")
+
+
+def pages(figures):
+    with open(os.path.join(figures, "pages"), encoding="ascii") as file:
+        return int(file.read())
+
+
+def store_all(path):
+    writers = []
+    for first in range(0, WRITERS * EACH, EACH):
+        pid = os.fork()
+        if pid == 0:
+            disk = Direct(path, BLOCK)
+            for at in range(first, first + EACH):
+                disk.write(os.urandom(BLOCK), at * BLOCK)
+            os._exit(0)
+        writers.append(pid)
+    return all(os.waitpid(pid, 0)[1] == 0 for pid in writers)
+
+
+def main():
+    path, figures = sys.argv[1:]
+    probes = Probes()
+    try:
+        if not store_all(path):
+            sys.exit("a writer has failed")
+        print(f"made={probes.present()} needed={-(-pages(figures) // DESCRIPTORS)}")
+        disk = Direct(path, BLOCK)
+        blocks = list(range(WRITERS * EACH))
+        random.Random(1).shuffle(blocks)
+        left = len(blocks) // 100
+        for at in blocks[left:]:
+            fcntl.ioctl(disk.fd, BLKDISCARD, struct.pack("QQ", at * BLOCK, BLOCK))
+        time.sleep(3)  # The worker releases the pages.
+        print(f"sparse={probes.present()} bytes={probes.present() * BLOCK // pages(figures)}")
+    finally:
+        probes.end()
+
+
+if __name__ == "__main__":
+    main()
