@@ -41,6 +41,7 @@ help:
 	@echo '                     the races; goes on after an interruption (FRESH=1: from the start)'
 	@echo 'make costs           what each mover costs, and zbud, in instructions'
 	@echo 'make density         what it costs in density that zpages stay on their node'
+	@echo 'make holds           how long the pool lock is held at most, by the size of the pool'
 	@echo 'make vm              a root shell in a guest that has the module loaded'
 	@echo 'make lint            formatting and linters only'
 	@echo 'make kernel          get the guest kernel ready, print its directory'
@@ -75,6 +76,9 @@ costs:
 density:
 	@$(IN_ROOT) scripts/density
 
+holds:
+	@$(IN_ROOT) scripts/holds
+
 lint:
 	@$(IN_ROOT) scripts/test layers spdx shell fmt clippy clippy-module sparse checkpatch
 
@@ -103,4 +107,4 @@ zbudctl-install:
 	install -D -m 0644 tools/systemd/zbud-swap@.service -t "$(DESTDIR)$(PREFIX)/lib/systemd/system" && \
 	install -D -m 0644 tools/systemd/example.conf -t "$(DESTDIR)$(PREFIX)/share/doc/zbudctl"
 
-.PHONY: all modules modules_install clean help demo test test-long costs density lint vm kernel module zbudctl zbudctl-install
+.PHONY: all modules modules_install clean help demo test test-long costs density holds lint vm kernel module zbudctl zbudctl-install

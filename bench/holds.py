@@ -4,11 +4,13 @@
 with a pool of so many pages, inside a guest with two nodes that counts instructions instead of
 time (see zswap.py) and whose kernel has histogram triggers. Prints PAGES-WHAT=INSTRUCTIONS.
 
-The times are from the return of the function that takes a spinlock for Rust to the call of that
-which drops it, both of which this module alone uses here; the two probes are in them."""
+The lock is the spinlock that the module takes most often while it stores. The times are from the
+return of the function that takes it to the call of that which drops it, but for those with an
+interrupt between; the two probes are in them. When the trace is full the rest is not looked at."""
 
 import mmap
 import os
+import re
 import subprocess
 import sys
 
@@ -19,8 +21,8 @@ POOL = "/sys/kernel/debug/zbud_movable/pools/zbud0"
 DISK = "/dev/zbud0"
 BLOCK = 4096
 AT_ONCE = 256 * BLOCK
-TAKEN = "hist:keys=common_cpu:t=common_timestamp"
-DROPPED = "hist:keys=common_cpu:ns=common_timestamp-$t:onmax($ns).save(common_cpu)"
+BUFFER_KB = 24 << 10
+LINE = re.compile(r".*\[([0-9]+)\] [^ ]+ +([0-9]+): ([a-z_]+):")
 
 
 def put(path, text):
@@ -40,20 +42,57 @@ def number(path):
         return int(file.read())
 
 
+def text_of_the_module():
+    """Where its functions are."""
+    with open("/proc/modules") as modules:
+        for words in map(str.split, modules):
+            if words[0] == "zbud_movable":
+                start = int(words[5], 16)
+                return start, start + int(words[1])
+    sys.exit("the module is not loaded")
+
+
+def pool_lock(store):
+    """Its address."""
+    start, end = text_of_the_module()
+    find = f"hist:keys=lock:sort=hitcount.descending if caller>={start} && caller<{end}"
+    put(f"{EVENTS}/called/trigger", find)
+    store()
+    with open(f"{EVENTS}/called/hist") as file:
+        locks = [words[words.index("lock:") + 1] for words in map(str.split, file) if "lock:" in words]
+    put(f"{EVENTS}/called/trigger", "!" + find)
+    return int(locks[0])
+
+
 class Longest:
     """What is held longest while this is entered."""
 
+    def __init__(self, lock):
+        for event in "taken", "dropped":
+            put(f"{EVENTS}/{event}/filter", f"lock=={lock}")
+            put(f"{EVENTS}/{event}/enable", "1")
+        put(f"{TRACING}/events/irq_vectors/enable", "1")
+
     def __enter__(self):
-        put(f"{EVENTS}/taken/trigger", TAKEN)
-        put(f"{EVENTS}/dropped/trigger", DROPPED)
+        put(f"{TRACING}/trace", "")
+        put(f"{TRACING}/tracing_on", "1")
         return self
 
     def __exit__(self, *_):
-        with open(f"{EVENTS}/dropped/hist") as file:
-            found = [int(words[1]) for words in map(str.split, file) if words[:1] == ["max:"]]
-        put(f"{EVENTS}/dropped/trigger", "!" + DROPPED)
-        put(f"{EVENTS}/taken/trigger", "!" + TAKEN)
-        self.instructions = max(found)
+        put(f"{TRACING}/tracing_on", "0")
+        since, self.longest = {}, (0, "")
+        with open(f"{TRACING}/trace") as trace:
+            for line in trace:
+                found = LINE.match(line)
+                if not found:
+                    continue
+                cpu, now, event = found.groups()
+                if event == "taken":
+                    since[cpu] = int(now)
+                    continue
+                begun = since.pop(cpu, None)
+                if event == "dropped" and begun is not None:
+                    self.longest = max(self.longest, (int(now) - begun, line.split("caller=")[1].split()[0]))
 
 
 class Blocks:
@@ -92,25 +131,35 @@ def beside(blocks, *tasks):
 
 def main():
     sizes = [int(size) for size in sys.argv[1:]]
-    add_probe("r:holds/taken rust_helper_spin_lock\n")
-    add_probe("p:holds/dropped rust_helper_spin_unlock\n")
+    add_probe("p:holds/called _raw_spin_lock lock=%di:u64 caller=$stack0:u64\n")
+    add_probe("r:holds/taken _raw_spin_lock lock=$arg1:u64\n")
+    add_probe("p:holds/dropped _raw_spin_unlock lock=%di:u64 caller=$stack0:symbol\n")
+    # Instructions of another one would be counted as well.
+    put("/sys/devices/system/cpu/cpu1/online", "0")
+    put(f"{TRACING}/tracing_on", "0")
+    put(f"{TRACING}/trace_clock", "x86-tsc")
+    put(f"{TRACING}/options/overwrite", "0")
+    put(f"{TRACING}/buffer_size_kb", str(BUFFER_KB))
     put("/sys/block/zbud0/disksize", str(max(sizes) * BLOCK))
     blocks = Blocks()
     whats = {
-        "stores": lambda: blocks.write(0, 4000),
+        "nothing": lambda: number(f"{SYS}/pages"),
+        "stores": lambda: blocks.write(0, min(4000, blocks.count)),
         "verify": lambda: read(f"{POOL}/verify"),
         "pages": lambda: read(f"{POOL}/pages"),
         "moves": lambda: put(f"{SYS}/migrate", "0 1"),
         "all": lambda: beside(blocks, f"echo 1 0 >{SYS}/migrate", f"cat {POOL}/verify", f"cat {POOL}/pages >/dev/null"),
     }
+    longest = Longest(pool_lock(lambda: blocks.grow(1000)))
     for size in sizes:
         blocks.grow(size)
         if number(f"{SYS}/pages") < size:
             sys.exit(f"{size} blocks do not take {size} pages")
         for what, act in whats.items():
-            with Longest() as longest:
+            with longest:
                 act()
-            print(f"{size}-{what}={longest.instructions}", flush=True)
+            instructions, caller = longest.longest
+            print(f"{size}-{what}={instructions}\n{size}-{what}-in={caller}", flush=True)
 
 
 main()
