@@ -109,7 +109,7 @@ fn a_mapped_zpage_is_not_freed() -> Result<(), Trouble> {
         let slot = world.insert(0, OLD)?;
         // Mapped for the other thread, before it can be freed.
         let owner = world.table.descriptor(slot.desc())?;
-        owner.map(&world.table, slot.index())?;
+        world.map(owner, slot.index())?;
         let user = thread::spawn({
             let world = world.clone();
             move || {
@@ -148,7 +148,7 @@ fn a_live_slot_leads_to_its_page() -> Result<(), Trouble> {
             move || {
                 let leaf = world.table.leaf(0).ok_or(Trouble("no leaf".into()))?;
                 let owner = leaf.descriptor(0).ok_or(Trouble("no slot".into()))?;
-                let mapped = owner.map(&world.table, SlotIndex::A);
+                let mapped = world.map(owner, SlotIndex::A);
                 if mapped.is_ok() {
                     owner.slot(SlotIndex::A).unpin()?;
                 }

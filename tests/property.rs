@@ -69,8 +69,9 @@ fn action() -> impl Strategy<Value = Action> {
 }
 
 /// Events that must have happened once all sequences have run.
-const ALL: [&str; 27] = [
+const ALL: [&str; 28] = [
     "a free found a mapped zpage",
+    "a map found a frozen zpage",
     "a leaf was released",
     "a lost page was dropped",
     "a lost page was kept",

@@ -693,3 +693,41 @@ fn a_release_is_refused_while_the_list_of_leaves_is_broken() -> Result<(), Troub
     ensure!(pool.pages.allocated() == 0, "a page leaks");
     Ok(pool.books.verify(&pool.table)?)
 }
+
+/// A caller that maps a page that is being moved waits in its own way, in turns of its own, until
+/// the move is over, however long that takes.
+#[test]
+fn a_map_is_refused_until_a_mover_that_is_slow_is_done() -> Result<(), Trouble> {
+    const TURNS: u32 = 100;
+    let mut pool = Pool::new(1);
+    let put = pool.store(Nid(0), Len::new(PAGE_SIZE / 2)?)?;
+    let Pool { table, books, .. } = &mut pool;
+    let table = &*table;
+    let owner = table.descriptor(put.slot.desc())?;
+    books.begin_move(table, put.slot.desc(), put.addr, Nid(0))?;
+
+    let (turns, waited) = std::sync::mpsc::channel();
+    let mapped = std::thread::scope(|scope| {
+        let user = scope.spawn(move || loop {
+            match owner.map(table, put.slot.index()) {
+                Err(Error::Frozen) => {
+                    // Nobody counts any more after a while.
+                    let _ = turns.send(());
+                    std::thread::yield_now();
+                }
+                done => return done,
+            }
+        });
+        let counted = (0..TURNS).try_for_each(|turn| {
+            let waited = waited.recv_timeout(std::time::Duration::from_secs(10));
+            waited.map_err(|_| Trouble(format!("no turn {turn}")))
+        });
+        let finished = books.finish_move(table, put.slot.desc(), put.addr, Nid(0));
+        let mapped = user.join().map_err(|_| Trouble("died".into()))?;
+        counted?;
+        let _ = finished?;
+        Ok::<_, Trouble>(mapped?)
+    })?;
+    ensure!(mapped.address == put.addr.address(), "{mapped:?}");
+    Ok(owner.slot(put.slot.index()).unpin()?)
+}

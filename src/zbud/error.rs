@@ -11,6 +11,8 @@ pub enum Error {
     Pinned,
     /// An unmap without a map.
     NotPinned,
+    /// The zpage is being moved: try again. The mover needs the time of one page copy.
+    Frozen,
     /// The page was released or moved since the caller looked.
     Stale,
     /// No free descriptor: add a leaf and try again.

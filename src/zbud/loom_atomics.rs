@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! loom's atomics, with two additions that loom 0.7 leaves to its users.
+//! loom's atomics, with an addition that loom 0.7 leaves to its users.
 //!
 //! It remembers one last access for each atomic, so a thread that loads
 //! before it exchanges (as all slot operations do) hides its race with the
@@ -8,11 +8,7 @@
 //! with a relaxed read-modify-write of a companion. That makes no
 //! happens-before edge, but any two of them conflict: loom explores both
 //! orders.
-//!
-//! Also, two threads that wait can take turns for ever; after some turns no
-//! further alternatives are explored.
 
-use core::cell::Cell;
 use core::sync::atomic::Ordering;
 
 macro_rules! explored {
@@ -76,20 +72,3 @@ macro_rules! explored {
 }
 
 explored!(AtomicU8 of u8, AtomicU16 of u16, AtomicU32 of u32, AtomicU64 of u64, AtomicUsize of usize);
-
-/// Turns a thread may wait before alternatives are no longer explored.
-const TURNS: u32 = 3;
-
-loom::thread_local! {
-    static WAITED: Cell<u32> = Cell::new(0);
-}
-
-pub(super) fn relax() {
-    WAITED.with(|waited| {
-        waited.set(waited.get().saturating_add(1));
-        if waited.get() > TURNS {
-            loom::skip_branch();
-        }
-    });
-    loom::thread::yield_now();
-}

@@ -19,16 +19,17 @@ pub struct MappedZpage {
 
 impl Descriptor {
     /// Pins the zpage whose slot is slot `index` of this descriptor and says where
-    /// the zpage is; the bytes stay there until `Slot::unpin`. While the zpage
-    /// is being moved this waits, for one page copy at most. Takes no lock;
-    /// process context, preemptible or not.
+    /// the zpage is; the bytes stay there until `Slot::unpin`. Takes no lock, and does not
+    /// wait.
     ///
     /// The caller ensures that the zpage is not freed meanwhile.
     ///
     /// # Errors
     ///
-    /// [`Error::BadHandle`] when there is no such zpage, [`Error::Pinned`] when its
-    /// pin count is at its limit, [`Error::Lost`] when its memory is broken,
+    /// [`Error::BadHandle`] when there is no such zpage, [`Error::Frozen`] while it is being
+    /// moved: the caller waits, in the way in which it can. A mover, which has preemption
+    /// off, needs the time of one page copy, as long as its CPU runs; an interrupt handler
+    /// must not wait: it may have interrupted the mover. [`Error::Pinned`] when its pin count is at its limit, [`Error::Lost`] when its memory is broken,
     /// [`Error::Corrupt`]. Nothing is pinned then.
     #[inline]
     pub fn map<T: Table>(&self, table: &T, index: SlotIndex) -> Result<MappedZpage, Error> {

@@ -10,12 +10,3 @@ pub(super) use super::loom_atomics::{AtomicU16, AtomicU32, AtomicU64, AtomicU8, 
 pub(super) use core::sync::atomic::{AtomicU16, AtomicU32, AtomicU64, AtomicU8, AtomicUsize};
 
 pub(super) use core::sync::atomic::Ordering;
-
-/// Tells the CPU (or loom's scheduler) that the caller waits for another thread.
-#[inline]
-pub(super) fn relax() {
-    #[cfg(loom)]
-    super::loom_atomics::relax();
-    #[cfg(not(loom))]
-    core::hint::spin_loop();
-}

@@ -4,7 +4,7 @@
 
 use super::error::Error;
 use super::id::Place;
-use super::primitive::{relax, AtomicU64, Ordering};
+use super::primitive::{AtomicU64, Ordering};
 
 const FROZEN: u64 = 1 << 32;
 const LIVE: u64 = 1 << 33;
@@ -114,17 +114,12 @@ impl Slot {
         Ok(())
     }
 
-    /// Counts one more user of the zpage's bytes. While the zpage is frozen, this
-    /// waits until it is thawed. Without the pool lock.
-    ///
-    /// The wait is bounded by one page copy: a mover disables preemption from
-    /// freeze to thaw. Neither the mover itself may call this, nor an interrupt
-    /// handler, which may have interrupted the mover.
+    /// Counts one more user of the zpage's bytes. Without the pool lock.
     ///
     /// # Errors
     ///
-    /// [`Error::BadHandle`] when the slot is free, [`Error::Pinned`] when the
-    /// count (29 bits) is full.
+    /// [`Error::BadHandle`] when the slot is free, [`Error::Frozen`] until it is thawed,
+    /// [`Error::Pinned`] when the count (29 bits) is full.
     #[inline]
     pub(super) fn pin(&self) -> Result<Word, Error> {
         loop {
@@ -133,8 +128,7 @@ impl Slot {
                 return Err(Error::BadHandle);
             }
             if word.frozen() {
-                relax();
-                continue;
+                return Err(Error::Frozen);
             }
             let pinned = word.0.checked_add(PIN).ok_or(Error::Pinned)?;
             // Acquire: pairs with `thaw`, so that a page address written before it is seen.
@@ -232,6 +226,7 @@ mod tests {
         slot.unpin()?;
         assert!(slot.freeze());
         assert!(!slot.freeze());
+        assert_eq!(slot.pin().err(), Some(Error::Frozen));
         slot.thaw();
         assert_eq!(slot.word().0, 5 | LIVE | HOME);
         assert!(slot.freeze());

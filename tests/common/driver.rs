@@ -489,11 +489,18 @@ impl World {
     }
 
     fn map(&mut self, k: usize) -> Result<(), Trouble> {
-        let Some(key) = self.key(k).filter(|&key| self.frozen(key) == Ok(false)) else {
+        let Some(key) = self.key(k) else {
             return Ok(());
         };
+        let frozen = self.frozen(key)?;
         let zpage = some(self.reference.zpages.get_mut(&key), "such zpage")?;
-        zpage.pins.push(self.pool.map(zpage.slot)?);
+        let mapped = self.pool.map(zpage.slot);
+        if frozen {
+            ensure!(mapped == Err(Error::Frozen), "mapped a frozen one");
+            self.reached.insert("a map found a frozen zpage");
+            return Ok(());
+        }
+        zpage.pins.push(mapped?);
         Ok(())
     }
 

@@ -16,8 +16,8 @@ use loom::sync::{Arc, Mutex, MutexGuard};
 use loom::thread::JoinHandle;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use zbud_movable_core::zbud::{
-    Books, DescId, Descriptor, Error, Freed, Len, Nid, NodeBooks, PageAddr, Released, Run, SlotId,
-    Table, PAGE_SIZE,
+    Books, DescId, Descriptor, Error, Freed, Len, MappedZpage, Nid, NodeBooks, PageAddr, Released,
+    Run, SlotId, SlotIndex, Table, PAGE_SIZE,
 };
 
 /// The contents of a page that is not the pool's (any more).
@@ -25,6 +25,15 @@ pub const POISON: u32 = 0xa5a5;
 
 /// Turns a thread may wait before alternatives are no longer explored.
 const TURNS: u32 = 3;
+
+/// Lets the other threads run, of which one is waited for. Two that wait can take turns for ever.
+fn wait(turns: &mut u32) {
+    *turns += 1;
+    if *turns > TURNS {
+        loom::skip_branch();
+    }
+    loom::thread::yield_now();
+}
 
 /// The page lock. Not loom's mutex: that one blocks a thread that is about to
 /// *try* it (loom 0.7.2), and sees a deadlock where there is none.
@@ -47,11 +56,7 @@ impl PageLock {
             if let Some(guard) = self.try_lock() {
                 return guard;
             }
-            turns += 1;
-            if turns > TURNS {
-                loom::skip_branch();
-            }
-            loom::thread::yield_now();
+            wait(&mut turns);
         }
     }
 }
@@ -259,10 +264,21 @@ impl World {
         Ok(slot)
     }
 
+    /// Maps as the module does: waits while the zpage is frozen.
+    pub fn map(&self, owner: &Descriptor, index: SlotIndex) -> Result<MappedZpage, Error> {
+        let mut turns = 0;
+        loop {
+            match owner.map(&self.table, index) {
+                Err(Error::Frozen) => wait(&mut turns),
+                done => return done,
+            }
+        }
+    }
+
     /// Maps, does something with the bytes, unmaps.
     fn with<R>(&self, slot: SlotId, act: impl FnOnce(&Bytes) -> R) -> Result<R, Trouble> {
         let owner = self.owner(slot)?;
-        let mapped = owner.map(&self.table, slot.index())?;
+        let mapped = self.map(owner, slot.index())?;
         let last = mapped.address % PAGE_SIZE != 0;
         let result = act(self.page_of(mapped.address)?.cell(last));
         owner.slot(slot.index()).unpin()?;

@@ -337,10 +337,16 @@ impl Reference {
         }
         for zpage in self.zpages.values() {
             let moving = self.pages.get(&zpage.addr.address());
+            let mapped = pool.map(zpage.slot);
             if some(moving, "page of a zpage")?.moving {
-                continue; // Its owner would wait.
+                ensure!(
+                    mapped == Err(Error::Frozen),
+                    "moving {:?}: {mapped:?}",
+                    zpage.slot
+                );
+                continue;
             }
-            let mapped = pool.map(zpage.slot)?;
+            let mapped = mapped?;
             pool.unmap(zpage.slot)?;
             ensure!(
                 mapped.address == zpage.addr.address() + zpage.offset()

@@ -2,7 +2,7 @@
 
 //! The zpool driver: how zswap uses a pool (include/linux/zpool.h, 6.12).
 
-use crate::linux::{bindings, node};
+use crate::linux::{bindings, node, task};
 use crate::observe::debugfs::Tree;
 use crate::observe::shown_pool::ShownPool;
 use crate::pool::handle::Handle;
@@ -272,12 +272,37 @@ unsafe extern "C" fn map(
     // SAFETY: zpool's users map what `malloc` gave and do not free it meanwhile.
     match unsafe { pool.map(handle) } {
         Ok(mapped) => mapped.address as *mut c_void,
-        Err(error) if error == EIO => lost(mode),
-        Err(error) => {
-            complain("map", error);
-            core::ptr::null_mut()
-        }
+        // SAFETY: Likewise.
+        Err(error) if error == EAGAIN => unsafe { map_again(&pool, handle, mode) },
+        Err(error) => not_mapped(mode, error),
     }
+}
+
+/// What a user maps while the page is being copied: waits for it.
+///
+/// # Safety
+///
+/// As for [`Pool::map`].
+#[cold]
+#[inline(never)]
+unsafe fn map_again(pool: &Pool, handle: Handle, mode: bindings::zpool_mapmode) -> *mut c_void {
+    // zpool does not say in what context its users map; zswap may sleep.
+    // SAFETY: By the safety requirements.
+    match unsafe { pool.map_again(handle, task::may_sleep()) } {
+        Ok(mapped) => mapped.address as *mut c_void,
+        Err(error) => not_mapped(mode, error),
+    }
+}
+
+/// What a user maps that cannot map its zpage.
+#[cold]
+#[inline(never)]
+fn not_mapped(mode: bindings::zpool_mapmode, error: Error) -> *mut c_void {
+    if error == EIO {
+        return lost(mode);
+    }
+    complain("map", error);
+    core::ptr::null_mut()
 }
 
 /// # Safety
@@ -305,7 +330,7 @@ unsafe extern "C" fn unmap(pool: *mut c_void, handle: usize) {
 #[inline(never)]
 unsafe fn not_unmapped(pool: &Pool, handle: Handle, error: Error) {
     // SAFETY: By the safety requirements.
-    let mapped = unsafe { pool.map(handle) };
+    let mapped = unsafe { pool.map_again(handle, task::may_sleep()) };
     if mapped.is_ok() {
         // SAFETY: Mapped just now.
         let _ = unsafe { pool.unmap(handle) };

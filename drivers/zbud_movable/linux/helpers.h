@@ -139,6 +139,12 @@ void zbm_preempt_enable(void);
 void zbm_cond_resched(void);
 /* Sleeps for one tick. */
 void zbm_short_sleep(void);
+/*
+ * Whether the caller may sleep, as far as that can be told: without CONFIG_PREEMPT_COUNT (which
+ * PREEMPT_DYNAMIC selects) spinlocks and rcu_read_lock() leave no trace, and this is false; with
+ * it, all but a PREEMPT_RCU read-side critical section are in the count.
+ */
+bool zbm_may_sleep(void);
 bool zbm_fatal_signal_pending(void);
 bool zbm_capable_rawio(void);
 /* Whether this task has called freeze_processes(): it suspends or hibernates the machine. */

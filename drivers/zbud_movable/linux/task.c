@@ -3,6 +3,7 @@
 #include <linux/capability.h>
 #include <linux/cpumask.h>
 #include <linux/preempt.h>
+#include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
 #include <linux/smp.h>
@@ -37,6 +38,11 @@ void zbm_cond_resched(void)
 void zbm_short_sleep(void)
 {
 	schedule_timeout_uninterruptible(1);
+}
+
+bool zbm_may_sleep(void)
+{
+	return preemptible() && !rcu_preempt_depth();
 }
 
 bool zbm_fatal_signal_pending(void)

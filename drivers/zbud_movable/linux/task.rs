@@ -34,6 +34,30 @@ pub(crate) fn cond_resched() {
     unsafe { bindings::zbm_cond_resched() };
 }
 
+/// For so many turns, [`wait`] spins: while another CPU copies a page. That takes a microsecond, or
+/// ten if each cache line comes alone from another node. A turn, one `pause`, takes between 3 and 50
+/// nanoseconds, so all of them take some copies of a page at least, and 0.1 ms at most.
+const SPINS: u32 = 2048;
+
+/// Waits for a CPU that copies a page with preemption off; `turn` is the number of calls before. It
+/// spins as long as a CPU needs that runs. One that needs more may be a virtual one, on whose
+/// processor the host runs something else: then this sleeps for one tick, if the caller
+/// `may_sleep`. If not, it spins on: that is when a host gives a processor to the next virtual CPU.
+pub(crate) fn wait(turn: u32, may_sleep: bool) {
+    if turn >= SPINS && may_sleep {
+        short_sleep();
+    } else {
+        core::hint::spin_loop();
+    }
+}
+
+/// Whether the caller may sleep: if it cannot be told, it may not.
+#[cfg_attr(not(CONFIG_ZPOOL), allow(dead_code))]
+pub(crate) fn may_sleep() -> bool {
+    // SAFETY: Reads state of the running task and its CPU.
+    unsafe { bindings::zbm_may_sleep() }
+}
+
 /// Sleeps for one tick. Process context, no spinlock held.
 pub(crate) fn short_sleep() {
     // SAFETY: As in `cond_resched`.

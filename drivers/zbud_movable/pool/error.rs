@@ -10,7 +10,7 @@ impl From<zbud::Error> for Error {
         match error {
             zbud::Error::BadHandle | zbud::Error::NotPinned => EINVAL,
             zbud::Error::Pinned => EBUSY,
-            zbud::Error::Stale => EAGAIN,
+            zbud::Error::Frozen | zbud::Error::Stale => EAGAIN,
             zbud::Error::NoDescriptor => ENOMEM,
             zbud::Error::BadNode => ENODEV,
             zbud::Error::Lost | zbud::Error::Corrupt => EIO,

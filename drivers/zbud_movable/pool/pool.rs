@@ -554,7 +554,13 @@ impl Pool {
         self.pages() <= limit
     }
 
-    /// Maps a zpage. Takes no lock; waits for at most one page copy.
+    /// Maps a zpage. Takes no lock, and does not wait.
+    ///
+    /// # Errors
+    ///
+    /// `EAGAIN` while its page is being copied: see [`Pool::map_again`]. `EIO` when its memory is
+    /// broken, `EBUSY` when it is mapped too often (2^29 times), `EINVAL` when it is no handle of
+    /// a zpage.
     ///
     /// # Safety
     ///
@@ -564,6 +570,30 @@ impl Pool {
         // SAFETY: The zpage is not freed, so its slot's leaf is there.
         let (owner, index) = unsafe { handle.slot() };
         Ok(owner.map(&self.table, index)?)
+    }
+
+    /// [`Pool::map`], for one that could not map at once. While the page is being copied it
+    /// waits, and sleeps if that takes long and the caller `may_sleep`.
+    ///
+    /// # Errors
+    ///
+    /// As there, but for `EAGAIN`.
+    ///
+    /// # Safety
+    ///
+    /// As there. Not in an interrupt: it may be the one that copies which was interrupted.
+    #[cold]
+    #[inline(never)]
+    pub(crate) unsafe fn map_again(&self, handle: Handle, may_sleep: bool) -> Result<MappedZpage> {
+        let mut turn = 0_u32;
+        loop {
+            // SAFETY: By the safety requirements.
+            match unsafe { self.map(handle) } {
+                Err(error) if error == EAGAIN => task::wait(turn, may_sleep),
+                done => return done,
+            }
+            turn = turn.saturating_add(1);
+        }
     }
 
     /// Unmaps a zpage.

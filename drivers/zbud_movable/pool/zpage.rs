@@ -92,8 +92,8 @@ impl<'p> Zpage<'p> {
         Some(Self { pool, handle })
     }
 
-    /// Its bytes. While they are mapped the page does not move. Takes no lock; waits
-    /// for at most one page copy.
+    /// Its bytes. While they are mapped the page does not move. Takes no lock; waits while
+    /// the page is being copied, and sleeps if that takes long.
     ///
     /// # Errors
     ///
@@ -102,7 +102,11 @@ impl<'p> Zpage<'p> {
     pub(crate) fn map(&self) -> Result<Mapped<'_>> {
         // SAFETY: Not freed before `self` is dropped, by the type invariant; the guard
         // unmaps it before.
-        let view = unsafe { self.pool.map(self.handle) }?;
+        let view = match unsafe { self.pool.map(self.handle) } {
+            // SAFETY: As above.
+            Err(error) if error == EAGAIN => unsafe { self.pool.map_again(self.handle, true) },
+            done => done,
+        }?;
         // INVARIANT: Mapped just now.
         let mapped = Mapped { zpage: self, view };
         let address = mapped.view.address;
