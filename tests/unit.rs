@@ -410,10 +410,34 @@ fn empty_pages_leave_in_runs() -> Result<(), Trouble> {
 
 /// Drops the only lost page that nobody has mapped.
 fn drop_lost(pool: &mut Pool, page: PageAddr) -> Result<(), Trouble> {
-    let (id, addr) = some(pool.take_lost()?, "lost page")?;
+    let (id, addr) = some(pool.take_lost(0)?, "lost page")?;
     ensure!(addr == page, "{addr:?} is lost, not {page:?}");
     ensure!(pool.pages.try_lock(addr, Holder::Pool), "locked");
     pool.forget(id, addr)
+}
+
+/// mm has hold of one: it stays, and the others go.
+#[test]
+fn a_lost_page_that_stays_keeps_no_other() -> Result<(), Trouble> {
+    let mut pool = Pool::new(1);
+    let whole = Len::new(PAGE_SIZE)?;
+    let stored = [(); 3].map(|()| pool.store(Nid(0), whole));
+    for put in stored {
+        let put = put?;
+        pool.lose(put.slot.desc(), put.addr)??;
+    }
+    let (stays, _) = some(pool.take_lost(0)?, "lost page")?;
+    pool.keep_lost(stays)?;
+    for _ in 0..2 {
+        let (id, addr) = some(pool.take_lost(1)?, "other lost page")?;
+        ensure!(id != stays, "{id:?} again");
+        ensure!(pool.pages.try_lock(addr, Holder::Pool), "locked");
+        pool.forget(id, addr)?;
+    }
+    ensure!(pool.take_lost(1)?.is_none(), "one more");
+    let (id, _) = some(pool.take_lost(0)?, "page that stayed")?;
+    ensure!(id == stays, "{id:?} is not the one that stayed");
+    Ok(())
 }
 
 #[test]
@@ -439,7 +463,7 @@ fn what_is_lost_cannot_be_mapped() -> Result<(), Trouble> {
         ensure!(pool.map(slot) == Err(Error::Lost), "mapped though lost");
     }
     // It stays for the one that has it mapped, does not move, and takes nothing.
-    ensure!(pool.take_lost()?.is_none(), "taken though mapped");
+    ensure!(pool.take_lost(0)?.is_none(), "taken though mapped");
     let can = pool.books.can_move(&pool.table, id, page);
     ensure!(can == Err(Error::Stale), "can move");
     let joined = pool.store(Nid(1), half)?;

@@ -74,17 +74,25 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
     /// Takes a lost page that nobody has mapped, and that nobody will, to be dropped:
     /// [forget](Self::forget) it, or [keep it](Self::keep_lost). `None` when there is none.
     /// Those that somebody has mapped, which are few and mostly not for long, are looked at
-    /// first.
+    /// first; of the others, the first `skip` are left: those that were just kept.
     ///
     /// # Errors
     ///
     /// [`Error::Corrupt`]. Nothing has changed then.
-    pub fn take_lost<T: Table>(&mut self, table: &T) -> Result<Option<(DescId, PageAddr)>, Error> {
-        let mut next = self.lost.first();
+    pub fn take_lost<T: Table>(
+        &mut self,
+        table: &T,
+        skip: usize,
+    ) -> Result<Option<(DescId, PageAddr)>, Error> {
+        let (mut next, mut skip) = (self.lost.first(), skip);
         while let Some(id) = next.and_then(DescId::from_raw) {
             let desc = table.descriptor(id)?;
             next = Some(desc.links().next());
             if !is_unmapped(table, desc)? {
+                continue;
+            }
+            if let Some(left) = skip.checked_sub(1) {
+                skip = left;
                 continue;
             }
             let page = desc.page().ok_or(Error::Corrupt)?;

@@ -680,7 +680,7 @@ impl World {
     fn drop_lost(&mut self, back: bool) -> Result<(), Trouble> {
         let pages = &self.reference.lost_pages;
         let hidden = self.pool.hidden;
-        let Some((id, addr)) = self.pool.take_lost()? else {
+        let Some((id, addr)) = self.pool.take_lost(0)? else {
             let mapped = |page| self.reference.lost_is_mapped(page);
             ensure!(pages.values().all(mapped), "a lost page was not taken");
             return Ok(());

@@ -395,7 +395,7 @@ impl World {
 
     /// The worker: drops a lost page that nobody has mapped. Returns whether there was one.
     pub fn drop_lost(&self) -> Result<bool, Trouble> {
-        let taken = lock(&self.books).take_lost(&self.table)?;
+        let taken = lock(&self.books).take_lost(&self.table, 0)?;
         let Some((id, addr)) = taken else {
             return Ok(false);
         };

@@ -292,8 +292,9 @@ impl Pool {
     }
 
     /// Takes a lost page, to drop it.
-    pub fn take_lost(&mut self) -> Result<Option<(DescId, PageAddr)>, Trouble> {
-        Ok(self.attempt("take_lost", |books, table| books.take_lost(table))??)
+    pub fn take_lost(&mut self, skip: usize) -> Result<Option<(DescId, PageAddr)>, Trouble> {
+        let take = |books: &mut Books<_>, table: &Leaves| books.take_lost(table, skip);
+        Ok(self.attempt("take_lost", take)??)
     }
 
     /// Drops it, whose lock the caller has; drops the lock.

@@ -77,8 +77,9 @@ impl Pool {
     /// Drops the lost pages that nobody has mapped, but for those that mm has hold of.
     /// Sleeps.
     pub(super) fn drop_lost(&self) {
+        let mut stayed = 0_usize;
         loop {
-            let taken = self.locked.lock().books.take_lost(&self.table);
+            let taken = self.locked.lock().books.take_lost(&self.table, stayed);
             let (id, address) = match taken {
                 Ok(Some(taken)) => taken,
                 Ok(None) => return,
@@ -92,18 +93,18 @@ impl Pool {
             let page = unsafe { PageRef::from_raw(BorrowedPage::at(address)) };
             // SAFETY: A page of the pool, taken to be dropped; the caller has a reference on
             // the pool, or is its worker, for which its end waits.
-            let stayed = unsafe { self.mover().abandon(page, id) }.err();
+            let kept = unsafe { self.mover().abandon(page, id) }.err();
             let mut locked = self.locked.lock();
-            let forgotten = match &stayed {
+            let forgotten = match &kept {
                 None => locked.books.forget(&self.table, id),
                 Some(_) => locked.books.keep_lost(&self.table, id).map(|()| None),
             };
             let leaf = self.remove_leaf(&mut locked, forgotten.ok().flatten());
             drop(locked);
             drop(leaf);
-            if let Some(page) = stayed {
+            if let Some(page) = kept {
                 page.into_raw();
-                return;
+                stayed = stayed.saturating_add(1);
             }
             task::cond_resched();
         }

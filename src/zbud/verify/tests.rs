@@ -231,7 +231,7 @@ fn what_is_lost_is_counted_and_listed() -> Result<(), Error> {
     })?;
     let on_no_list = found(|pool| {
         lose(pool)?;
-        let _taken = pool.books.take_lost(&pool.table)?;
+        let _taken = pool.books.take_lost(&pool.table, 0)?;
         pool.books.dropping = 0;
         Ok(())
     })?;
