@@ -38,6 +38,15 @@ impl Pool {
         true
     }
 
+    /// [`Pool::lose_locked`], if the memory of the page is broken: for one that comes into the
+    /// books, or comes back. mm may have marked it before, so that the search of the pool that
+    /// followed has not found it; what is marked from now on, a search finds.
+    pub(super) fn lose_if_broken(&self, locked: &mut Locked, id: DescId, page: PageAddr) -> bool {
+        // SAFETY: A page of the pool, as the pool lock is held.
+        let broken = unsafe { page::is_poisoned(page.address()) };
+        broken && self.lose_locked(locked, id, page)
+    }
+
     /// Takes all pages out of use that are in the page frames `pfns` and whose memory is
     /// broken. Returns the frame of one that is the pool's still. May sleep.
     pub(crate) fn lose_broken(&self, pfns: &Range<usize>) -> Option<usize> {

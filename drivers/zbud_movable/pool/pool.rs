@@ -311,6 +311,10 @@ impl Pool {
         let stored = books.insert(&self.table, id, address, page.nid(), len)?;
         let handle = Handle::new(&stored);
         self.note_pages(&locked);
+        // Then the caller finds it lost when it maps it.
+        if self.lose_if_broken(&mut locked, id, address) {
+            self.ask(locked, Asked::Surplus);
+        }
         Ok(handle)
     }
 
@@ -512,13 +516,13 @@ impl Pool {
         // worker, for which its end waits.
         let stayed = unsafe { self.mover().evict(run, &page) };
         let mut locked = self.locked.lock();
-        let Locked { books, .. } = &mut *locked;
-        let mut leaf = None;
+        let (mut leaf, mut lost) = (None, false);
         for id in run.ids() {
             let done = if stayed.contains(id) {
-                books.put_back(&self.table, id)
+                let kept = self.put_back(&mut locked, id);
+                kept.map(|broken| lost |= broken)
             } else {
-                let released = books.release(&self.table, id);
+                let released = locked.books.release(&self.table, id);
                 released.map(|released| leaf = leaf.or(released))
             };
             if let Err(error) = done {
@@ -526,9 +530,21 @@ impl Pool {
             }
         }
         let leaf = self.remove_leaf(&mut locked, leaf);
-        drop(locked);
+        if lost {
+            self.ask(locked, Asked::Surplus);
+        } else {
+            drop(locked);
+        }
         drop(leaf);
         run.ids().filter(|&id| stayed.contains(id)).count()
+    }
+
+    /// Keeps a page that was to be released, and says whether it is lost: nobody has looked at its
+    /// memory since it was taken.
+    fn put_back(&self, locked: &mut Locked, id: DescId) -> Result<bool, crate::zbud::Error> {
+        locked.books.put_back(&self.table, id)?;
+        let page = self.table.descriptor(id)?.page();
+        Ok(page.is_some_and(|page| self.lose_if_broken(locked, id, page)))
     }
 
     /// From now on no page without zpages is kept while the pool has more than `pages`.
@@ -747,8 +763,11 @@ impl Pool {
         locked = this.locked.lock();
         let finish = locked.books.finish_move(&this.table, id, now, nid)?;
         // Before others read what could not be copied.
-        let broken = copied.is_err_and(|error| error == page::broken() || src.is_poisoned());
-        let lost = broken && this.lose_locked(&mut locked, id, from);
+        let lost = if copied.is_err_and(|error| error == page::broken()) {
+            this.lose_locked(&mut locked, id, from)
+        } else {
+            this.lose_if_broken(&mut locked, id, now)
+        };
         drop(locked);
         drop(no_preempt);
         if lost {
