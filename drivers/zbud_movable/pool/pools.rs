@@ -166,12 +166,9 @@ impl Pools {
         Ok(pool)
     }
 
-    /// Ends a pool whose user has freed all zpages. May sleep.
+    /// Ends a pool whose user has freed all zpages. It is on the list as long as it has pages, of
+    /// which one may break or go offline. May sleep.
     pub(crate) fn remove(&self, pool: Arc<Pool>) {
-        let mut list = self.list.lock();
-        let listed = take(&mut list.pools, &pool);
-        drop(list);
-        drop(listed);
         if pool.drain().is_err() {
             pr_err!(
                 "{}: destroyed with zpages in it; the pool stays\n",
@@ -182,7 +179,12 @@ impl Pools {
             // which no pool with zpages of others can be, this does not stop it.
             unsafe { bindings::__module_get(bindings::this_module()) };
             core::mem::forget(pool);
+            return;
         }
+        let mut list = self.list.lock();
+        let listed = take(&mut list.pools, &pool);
+        drop(list);
+        drop(listed);
     }
 
     /// All pools. May sleep.
@@ -199,12 +201,29 @@ impl Pools {
         Ok(all)
     }
 
+    /// Calls `act` with one pool after the other, without the list locked: it may wait, and for
+    /// others who lock it. A pool that comes meanwhile may be left out.
+    fn each(&self, mut act: impl FnMut(&Pool) -> Result) -> Result {
+        for index in 0.. {
+            let list = self.list.lock();
+            let Some(pool) = list.pools.get(index).cloned() else {
+                break;
+            };
+            drop(list);
+            if let Some(pool) = pool {
+                act(&pool)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Takes all pages in the page frames `pfns` out of use whose memory is broken. May sleep.
     pub(crate) fn lose_broken(&self, pfns: &Range<usize>) {
-        let list = self.list.lock();
-        for pool in list.pools.iter().flatten() {
+        // Never fails.
+        let _ = self.each(|pool| {
             pool.lose_broken(pfns);
-        }
+            Ok(())
+        });
     }
 
     /// [`Pool::clear_of_broken`], for all pools.
@@ -213,9 +232,7 @@ impl Pools {
     ///
     /// As there.
     pub(crate) fn clear_of_broken(&self, pfns: &Range<usize>, ticks: u32) -> Result {
-        let list = self.list.lock();
-        let mut pools = list.pools.iter().flatten();
-        pools.try_for_each(|pool| pool.clear_of_broken(pfns, ticks))
+        self.each(|pool| pool.clear_of_broken(pfns, ticks))
     }
 
     /// Sums over all pools. May sleep.
