@@ -10,6 +10,7 @@
 #include <linux/mm.h>
 #include <linux/page-flags.h>
 #include <linux/page_ref.h>
+#include <linux/sched.h>
 #include <linux/version.h>
 
 #include "helpers.h"
@@ -187,6 +188,8 @@ void zbm_forget_broken_pages(unsigned long start, unsigned long end)
 		struct page *page = pfn_to_online_page(pfn);
 
 		/* Others' pages are not locked: some have a lock of another kind. */
+		if (IS_ALIGNED(pfn, pageblock_nr_pages))
+			cond_resched();
 		if (!page || !PageHWPoison(page) || !zbm_page_is_left(page) ||
 		    !trylock_page(page))
 			continue;

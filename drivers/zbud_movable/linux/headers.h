@@ -59,6 +59,7 @@ const unsigned long ZBM_PAGE_SIZE = PAGE_SIZE;
 const unsigned long ZBM_MEM_ONLINE = MEM_ONLINE;
 const unsigned long ZBM_MEM_GOING_OFFLINE = MEM_GOING_OFFLINE;
 const unsigned long ZBM_MEM_OFFLINE = MEM_OFFLINE;
+const unsigned long ZBM_MEM_CANCEL_OFFLINE = MEM_CANCEL_OFFLINE;
 const int ZBM_EHWPOISON = EHWPOISON;
 const unsigned int ZBM_MAX_NUMNODES = MAX_NUMNODES;
 const unsigned int ZBM_FMODE_WRITE = (__force unsigned int)FMODE_WRITE;
