@@ -101,6 +101,9 @@ void zbm_page_put_claimed(struct page *page, int refs, bool broken)
  */
 int zbm_movable_ops_register(const struct movable_operations *ops)
 {
+	/* zsmalloc as a module that is loaded later would be refused, and zram with it. */
+	if (IS_ENABLED(CONFIG_ZSMALLOC))
+		return -EBUSY;
 	return set_movable_ops(ops, PGTY_zsmalloc);
 }
 
