@@ -19,7 +19,7 @@ load_module
 make_disk 64M
 scratch
 head -c 4M /dev/urandom >"$SCRATCH/random"
-ktap_set_plan 14
+ktap_set_plan 15
 
 # --- kept ---
 
@@ -48,6 +48,18 @@ busy() {
 	return 1
 }
 ktap_test_result "those that are not needed go under load, too" busy
+# Nor does a node that always has too many keep the worker from those of another.
+elsewhere() {
+	on_node 0 write_blocks "$SCRATCH/random" 0 0 60 && drop_all || return
+	local until=$((SECONDS + 20))
+	while [ "$SECONDS" -lt "$until" ]; do
+		on_node 1 write_blocks "$SCRATCH/random" && drop_all || return
+		[ "$(disk_file node0/pages)" -gt 8 ] || return 0
+	done
+	echo "$(disk_file node0/pages) pages of node 0 are there still"
+	return 1
+}
+ktap_test_result "those of one node go while another has too many" elsewhere
 
 # --- moved ---
 

@@ -145,6 +145,8 @@ void zbm_short_sleep(void);
  * it, all but a PREEMPT_RCU read-side critical section are in the count.
  */
 bool zbm_may_sleep(void);
+/* The ticks so far, in milliseconds. */
+u64 zbm_ticks_in_ms(void);
 bool zbm_fatal_signal_pending(void);
 bool zbm_capable_rawio(void);
 /* Whether this task has called freeze_processes(): it suspends or hibernates the machine. */

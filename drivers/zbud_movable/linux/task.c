@@ -2,6 +2,7 @@
 /* The running task and the CPU. See helpers.h. */
 #include <linux/capability.h>
 #include <linux/cpumask.h>
+#include <linux/jiffies.h>
 #include <linux/preempt.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
@@ -38,6 +39,11 @@ void zbm_cond_resched(void)
 void zbm_short_sleep(void)
 {
 	schedule_timeout_uninterruptible(1);
+}
+
+u64 zbm_ticks_in_ms(void)
+{
+	return jiffies64_to_msecs(get_jiffies_64());
 }
 
 bool zbm_may_sleep(void)

@@ -64,6 +64,13 @@ pub(crate) fn short_sleep() {
     unsafe { bindings::zbm_short_sleep() };
 }
 
+/// Milliseconds since some time in the past, as the timers of a [`Worker`](super::worker::Worker)
+/// count them.
+pub(crate) fn now() -> u64 {
+    // SAFETY: Reads a counter.
+    unsafe { bindings::zbm_ticks_in_ms() }
+}
+
 /// Lets other tasks run in the middle of a long request.
 ///
 /// # Errors

@@ -76,6 +76,8 @@ pub(super) struct Locked {
     growing: bool,
     /// What the worker is to do when it runs next.
     asked: Asked,
+    /// When the worker has last looked for pages that were not needed.
+    looked: u64,
 }
 
 impl Locked {
@@ -89,7 +91,8 @@ impl Locked {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Asked {
     Nothing,
-    /// Later: to release those that were not needed meanwhile.
+    /// Later: to release those that were not needed meanwhile. It does so in any case once the
+    /// time has come.
     Idle,
     /// To release those that are too many; lost pages are dropped in any case.
     Surplus,
@@ -173,6 +176,7 @@ impl Pool {
             editor,
             growing: false,
             asked: Asked::Nothing,
+            looked: task::now(),
         };
         // SAFETY: It is the worker of a pool.
         let worker = unsafe { Worker::new(resources.queue.clone(), run_worker) };
@@ -442,13 +446,22 @@ impl Pool {
 
     /// The worker. Sleeps.
     fn work(&self) {
-        let asked = core::mem::replace(&mut self.locked.lock().asked, Asked::Nothing);
+        let now = task::now();
+        let mut locked = self.locked.lock();
+        let asked = core::mem::replace(&mut locked.asked, Asked::Nothing);
+        // Not only when it was asked for just that: some may always be asking for more.
+        let rested = now.saturating_sub(locked.looked) >= u64::from(REST);
+        if rested {
+            locked.looked = now;
+        }
+        drop(locked);
         self.drop_lost();
         for nid in node::possible() {
             let mut locked = self.locked.lock();
-            let idle = match asked {
-                Asked::Idle => locked.books.take_idle(nid),
-                _ => 0,
+            let idle = if rested {
+                locked.books.take_idle(nid)
+            } else {
+                0
             };
             let (kept, beyond) = (locked.books.kept_on(nid), locked.books.beyond_limit());
             let node = locked.books.nodes().get(usize::from(nid.0));
