@@ -40,6 +40,11 @@ void zbm_put_page(struct page *page);
  * Drops a reference on a page whose memory is broken, unless it is the last: mm expects
  * that one is left, which it drops when it is told that the memory is sound after all
  * (unpoison_memory). Without it, the page would be neither free nor anybody's then.
+ *
+ * A reference that somebody else has for a moment is taken for the one of mm: they look alike.
+ * When that goes, the frame is not used again all the same: a page that is marked as broken is
+ * never freed. And unpoison_memory is for tests: it refuses everything once a machine has found a
+ * page broken.
  */
 void zbm_put_broken_page(struct page *page);
 /* Whether the page at @addr is known to be broken. */
