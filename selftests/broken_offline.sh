@@ -21,7 +21,7 @@ make_disk
 find_dimm || ktap_exit_skip "there is no DIMM that can be ejected"
 scratch
 real_data "$SCRATCH/data" 8
-ktap_set_plan 28
+ktap_set_plan 29
 
 lost=$(counter stats/lost_pages) broken=0
 # break_pages PFN...
@@ -59,7 +59,16 @@ break_pages "$pinned"
 ktap_test_result "it is lost" wait_until 20 all_are_lost
 quiet
 began=$SECONDS
-ktap_test_result "the memory block of one that is mapped refuses" eval "! ask_offline $block 60"
+ask_offline "$block" 60 &
+asked=$!
+figures() {
+	while kill -0 "$asked" 2>/dev/null; do
+		timeout 2 cat "$SYS/pages" || return
+		sleep 0.1
+	done
+}
+ktap_test_result "the memory block of one that is mapped waits, and keeps nobody" figures
+ktap_test_result "it refuses" eval '! wait "$asked"'
 is "at once" $((SECONDS - began)) -lt 30
 is "and the log says why" "$(dmesg | grep -c "page frame $pinned .* broken.* cannot go offline")" -ge 1
 loud 'cannot go offline'
