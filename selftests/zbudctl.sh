@@ -20,7 +20,7 @@ make_disk
 need_file "$SYS/migrate"
 scratch
 real_data "$SCRATCH/data" "$(pick 8 4)"
-ktap_set_plan 51
+ktap_set_plan 52
 
 # ctl STATUS NAME ARGUMENT...: run it; its output is in $SCRATCH/{out,err}.
 ctl() {
@@ -46,6 +46,8 @@ is "and the pages" "$(awk '$1 == "pages" { print $2, $NF }' "$SCRATCH/out")" = "
 ctl 0 "status --json" status --json
 is "has what sysfs has" "$(json "it['pool']['pages'], it['pool']['zpages'], it['nodes'][0]['pages'], it['mover'], it['stats']['migrated']")" = \
 	"($pages, $(counter zpages), $pages, '$(mover)', $(counter stats/migrated))"
+is "and its empty and its lost ones" "$(json "it['pool']['empty_pages'], it['total']['empty_pages'], it['pool']['lost_zpages']")" = \
+	"($(counter empty_pages), $(node_sum empty_pages), $(counter lost_zpages))"
 timeout 60 zbudctl status --watch 0.2 2>"$SCRATCH/err" | head -n 30 >"$SCRATCH/out"
 is "status --watch goes on until the reader has enough" "${PIPESTATUS[0]} $(wc -l <"$SCRATCH/out") $(wc -c <"$SCRATCH/err")" = "0 30 0"
 

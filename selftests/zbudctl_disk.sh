@@ -33,6 +33,8 @@ ctl() {
 json() { python3 -c "import json, sys; it = json.load(open('$SCRATCH/out')); print(($1))"; }
 said() { cat "$SCRATCH/out"; }
 disks() { (cd $BLOCK && echo zbud*); }
+# figures FILE...: of the first disk, as a list.
+figures() { (cd $BLOCK/zbud0 && cat "$@") | paste -sd , | sed 's/,/, /g'; }
 # chosen DISK: its algorithm.
 chosen() { grep -o '\[.*\]' "$BLOCK/$1/comp_algorithm" | tr -d '[]'; }
 
@@ -53,8 +55,8 @@ ctl 0 "disk list" disk list --bytes --noheadings -o NAME,ALGORITHM,DISKSIZE,DATA
 read -r data compr total _ <$BLOCK/zbud0/mm_stat
 is "says what mm_stat does" "$(said | tr -s ' ')" = "/dev/zbud0 zstd $((64 << 20)) $data $compr $total"
 ctl 0 "disk list --json" disk list --json
-is "says it in JSON, too" "$(json "[it['zbuddevices'][0][key] for key in ('data', 'pages', 'zpages', 'large', 'mems', 'mountpoint')]")" = \
-	"[$data, $(cat $BLOCK/zbud0/pages), $(cat $BLOCK/zbud0/zpages), $(cat $BLOCK/zbud0/large_zpages), '1', None]"
+is "says it in JSON, too" "$(json "[it['zbuddevices'][0][key] for key in ('data', 'pages', 'zpages', 'large', 'empty', 'lost', 'mems', 'mountpoint')]")" = \
+	"[$data, $(figures pages zpages large_zpages empty_pages lost_zpages), '1', None]"
 is "and where the pages are" "$(json "sum(node['pages'] for node in it['zbuddevices'][0]['nodes'])")" = "$(cat $BLOCK/zbud0/pages)"
 
 # Swap.

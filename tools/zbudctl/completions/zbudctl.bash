@@ -28,7 +28,7 @@ _zbudctl_columns() {
 	[[ $1 != *,* ]] || before=${1%,*},
 	[[ $1 != +* || -n $before ]] || before=+
 	for column in NAME DISKSIZE DATA COMPR ALGORITHM ZERO-PAGES TOTAL MEM-LIMIT MEM-USED \
-		MIGRATED MOUNTPOINT MEMS PAGES ZPAGES DENSITY NODES HUGE SAME LARGE; do
+		MIGRATED MOUNTPOINT MEMS PAGES ZPAGES DENSITY NODES HUGE SAME LARGE EMPTY LOST; do
 		printf '%s\n' "$before$column"
 	done
 }

@@ -75,7 +75,7 @@ complete -c zbudctl -n '__zbudctl_is disk list' -a '(__zbudctl_disks)'
 complete -c zbudctl -n '__zbudctl_is disk list' -s b -l bytes -d 'Print sizes in bytes'
 complete -c zbudctl -n '__zbudctl_is disk list' -s n -l noheadings -d 'Print no header'
 complete -c zbudctl -n '__zbudctl_is disk list' -x -s o -l output -d Columns \
-    -a 'NAME DISKSIZE DATA COMPR ALGORITHM ZERO-PAGES TOTAL MEM-LIMIT MEM-USED MIGRATED MOUNTPOINT MEMS PAGES ZPAGES DENSITY NODES HUGE SAME LARGE'
+    -a 'NAME DISKSIZE DATA COMPR ALGORITHM ZERO-PAGES TOTAL MEM-LIMIT MEM-USED MIGRATED MOUNTPOINT MEMS PAGES ZPAGES DENSITY NODES HUGE SAME LARGE EMPTY LOST'
 complete -c zbudctl -n '__zbudctl_is disk list' -l output-all -d 'Print all columns'
 complete -c zbudctl -n '__zbudctl_is disk list' -l raw -d 'One space between columns'
 

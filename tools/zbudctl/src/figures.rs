@@ -18,6 +18,10 @@ pub struct Pool {
     pub stored_bytes: u64,
     /// Pool pages with one compressed page.
     pub unbuddied_pages: u64,
+    /// Pool pages without.
+    pub empty_pages: u64,
+    /// Compressed pages that cannot be read: their memory is broken.
+    pub lost_zpages: u64,
 }
 
 impl Pool {
@@ -32,6 +36,8 @@ impl Pool {
             zpages: sysfs.module.number("zpages")?,
             stored_bytes: sysfs.module.number("stored_bytes")?,
             unbuddied_pages: sysfs.module.number("unbuddied_pages")?,
+            empty_pages: sysfs.module.number("empty_pages")?,
+            lost_zpages: sysfs.module.number("lost_zpages")?,
         })
     }
 
@@ -53,6 +59,8 @@ pub struct Node {
     pub zpages: u64,
     /// Pool pages with one compressed page.
     pub unbuddied_pages: u64,
+    /// Pool pages without.
+    pub empty_pages: u64,
     /// Pool pages that came from other nodes.
     pub moved_in: u64,
     /// Pool pages that went to other nodes.
@@ -68,6 +76,7 @@ impl Node {
             pages: number("pages")?,
             zpages: number("zpages")?,
             unbuddied_pages: number("unbuddied_pages")?,
+            empty_pages: number("empty_pages")?,
             moved_in: number("moved_in")?,
             moved_out: number("moved_out")?,
         })
@@ -99,6 +108,8 @@ pub struct Total {
     pub zpages: u128,
     /// Pool pages with one compressed page.
     pub unbuddied_pages: u128,
+    /// Pool pages without.
+    pub empty_pages: u128,
     /// Pool pages that came from other nodes.
     pub moved_in: u128,
     /// Pool pages that went to other nodes.
@@ -114,6 +125,7 @@ impl Total {
             pages: sum(|node| node.pages),
             zpages: sum(|node| node.zpages),
             unbuddied_pages: sum(|node| node.unbuddied_pages),
+            empty_pages: sum(|node| node.empty_pages),
             moved_in: sum(|node| node.moved_in),
             moved_out: sum(|node| node.moved_out),
         }

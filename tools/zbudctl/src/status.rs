@@ -107,6 +107,7 @@ impl Status {
             |node| node.unbuddied_pages,
             total.unbuddied_pages,
         );
+        row("empty_pages", |node| node.empty_pages, total.empty_pages);
         row("moved_in", |node| node.moved_in, total.moved_in);
         row("moved_out", |node| node.moved_out, total.moved_out);
         if let Some(interval) = &self.interval {
@@ -145,6 +146,7 @@ impl fmt::Display for Status {
             Some(density) => line("density", &format_args!("{density:.3}"))?,
             None => line("density", &"-")?,
         }
+        line("lost_zpages", &self.pool.lost_zpages)?;
         for (name, number) in &self.stats {
             line(&format!("stats/{name}"), number)?;
         }

@@ -57,7 +57,7 @@ impl Check {
     }
 
     /// All checks, for figures of one moment.
-    fn all(pool: &Pool, total: &Total) -> [Self; 4] {
+    fn all(pool: &Pool, total: &Total) -> [Self; 5] {
         [
             Self::equal("pages", total.pages, pool.pages),
             Self::equal("zpages", total.zpages, pool.zpages),
@@ -66,6 +66,7 @@ impl Check {
                 total.unbuddied_pages,
                 pool.unbuddied_pages,
             ),
+            Self::equal("empty_pages", total.empty_pages, pool.empty_pages),
             Self {
                 name: "moves",
                 ok: total.moved_in == total.moved_out,

@@ -24,6 +24,8 @@ fn tree() -> Result<Tree, Trouble> {
                 ("pages", "3000\n"),
                 ("zpages", "4500\n"),
                 ("large_zpages", "77\n"),
+                ("empty_pages", "12\n"),
+                ("lost_zpages", "3\n"),
                 ("node0/pages", "1000\n"),
                 ("node2/pages", "2000\n"),
             ],
@@ -41,6 +43,8 @@ fn tree() -> Result<Tree, Trouble> {
                 ("pages", "0\n"),
                 ("zpages", "0\n"),
                 ("large_zpages", "0\n"),
+                ("empty_pages", "0\n"),
+                ("lost_zpages", "0\n"),
                 ("node0/pages", "0\n"),
                 ("node2/pages", "0\n"),
             ],
@@ -107,13 +111,19 @@ fn raw_cells_have_no_blanks() -> Result<(), Trouble> {
 
 #[test]
 fn columns_can_be_added_and_all_can_be_shown() -> Result<(), Trouble> {
-    let ran = list(&tree()?, &["-o", "+huge,same,large"])?;
+    let ran = list(&tree()?, &["-o", "+huge,same,large,empty,lost"])?;
     let head = ran.out.lines().next().unwrap_or_default();
-    ensure!(head.ends_with("MOUNTPOINT HUGE SAME LARGE"), "{ran:?}");
-    ensure!(ran.out.contains("[SWAP]        7    5    77\n"), "{ran:?}");
+    ensure!(
+        head.ends_with("MOUNTPOINT HUGE SAME LARGE EMPTY LOST"),
+        "{ran:?}"
+    );
+    ensure!(
+        ran.out.contains("[SWAP]        7    5    77    12    3\n"),
+        "{ran:?}"
+    );
     let ran = list(&tree()?, &["--output-all"])?;
     let head = ran.out.lines().next().unwrap_or_default();
-    ensure!(head.split_whitespace().count() == 19, "{ran:?}");
+    ensure!(head.split_whitespace().count() == 21, "{ran:?}");
     Ok(())
 }
 
@@ -127,7 +137,7 @@ fn json_has_all_columns_or_those_asked_for() -> Result<(), Trouble> {
         "mem_limit": 0, "mem_used": 12_300_000, "migrated": 0, "mountpoint": "[SWAP]",
         "mems": "0,2,10", "pages": 3000, "zpages": 4500, "density": 1.5,
         "nodes": [{"node": 0, "pages": 1000}, {"node": 2, "pages": 2000}],
-        "huge": 7, "same": 5, "large": 77,
+        "huge": 7, "same": 5, "large": 77, "empty": 12, "lost": 3,
     }]});
     ensure!(json == wanted, "{json}");
     let json = list(&tree, &["--json", "-o", "name,density", "zbud12", "zbud0"])?.json()?;
@@ -169,6 +179,8 @@ fn files_with_garbage_are_named() -> Result<(), Trouble> {
         ("disksize", "-1\n"),
         ("node0/pages", "\n"),
         ("large_zpages", "1 2\n"),
+        ("empty_pages", "-\n"),
+        ("lost_zpages", "\n"),
     ] {
         let tree = tree()?;
         fs::write(tree.root.join("block/zbud1").join(file), text)?;

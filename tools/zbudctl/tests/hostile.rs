@@ -156,6 +156,7 @@ fn a_thousand_possible_nodes_are_no_thousand_columns() -> Result<(), Trouble> {
             "pages",
             "zpages",
             "unbuddied_pages",
+            "empty_pages",
             "moved_in",
             "moved_out",
         ] {

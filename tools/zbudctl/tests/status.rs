@@ -31,7 +31,8 @@ fn the_table_has_a_column_for_each_node_that_counts() -> Result<(), Trouble> {
     for (label, cells) in [
         ("pages", "70 30 0 100"),
         ("zpages", "110 50 0 160"),
-        ("unbuddied_pages", "30 10 0 40"),
+        ("unbuddied_pages", "26 8 0 34"),
+        ("empty_pages", "2 1 0 3"),
         ("moved_in", "5 7 0 12"),
         ("moved_out", "7 5 0 12"),
         ("mover", "page_cache"),
@@ -40,6 +41,7 @@ fn the_table_has_a_column_for_each_node_that_counts() -> Result<(), Trouble> {
         ("memory_migrate", "off"),
         ("stored", "0.25 MiB"),
         ("density", "1.600"),
+        ("lost_zpages", "6"),
         ("stats/isolated", "3"),
         ("stats/user_moved", "10"),
         ("stats/not_moved", "0"),
@@ -55,7 +57,7 @@ fn columns_are_aligned_whatever_their_width() -> Result<(), Trouble> {
     let tree = Tree::new()?;
     tree.set("node2/zpages", "18446744073709551615\n")?;
     let ran = tree.run(&["status"])?;
-    let ends: Vec<_> = ran.out.lines().take(6).map(str::len).collect();
+    let ends: Vec<_> = ran.out.lines().take(7).map(str::len).collect();
     ensure!(
         ends.iter().all(|end| Some(end) == ends.first()),
         "{ends:?}: {ran:?}"
@@ -69,23 +71,25 @@ fn columns_are_aligned_whatever_their_width() -> Result<(), Trouble> {
 fn json_has_the_documented_fields() -> Result<(), Trouble> {
     let ran = Tree::new()?.run(&["--json", "status"])?;
     ensure!(ran.code == Some(0) && ran.err.is_empty(), "{ran:?}");
-    let node = |node, figures: [u32; 5]| {
-        let [pages, zpages, unbuddied_pages, moved_in, moved_out] = figures;
+    let node = |node, figures: [u32; 6]| {
+        let [pages, zpages, unbuddied_pages, empty_pages, moved_in, moved_out] = figures;
         json!({"node": node, "pages": pages, "zpages": zpages,
-            "unbuddied_pages": unbuddied_pages, "moved_in": moved_in, "moved_out": moved_out})
+            "unbuddied_pages": unbuddied_pages, "empty_pages": empty_pages,
+            "moved_in": moved_in, "moved_out": moved_out})
     };
     let wanted = json!({
         "mover": "page_cache", "mems": "0,2,10", "mems_effective": "0,2",
         "memory_migrate": false,
-        "pool": {"pages": 100, "zpages": 160, "stored_bytes": 262_144, "unbuddied_pages": 40},
+        "pool": {"pages": 100, "zpages": 160, "stored_bytes": 262_144, "unbuddied_pages": 34,
+            "empty_pages": 3, "lost_zpages": 6},
         "density": 1.6,
         "nodes": [
-            node(0, [70, 110, 30, 5, 7]),
-            node(2, [30, 50, 10, 7, 5]),
-            node(10, [0, 0, 0, 0, 0]),
+            node(0, [70, 110, 26, 2, 5, 7]),
+            node(2, [30, 50, 8, 1, 7, 5]),
+            node(10, [0, 0, 0, 0, 0, 0]),
         ],
-        "total": {"pages": 100, "zpages": 160, "unbuddied_pages": 40,
-            "moved_in": 12, "moved_out": 12},
+        "total": {"pages": 100, "zpages": 160, "unbuddied_pages": 34,
+            "empty_pages": 3, "moved_in": 12, "moved_out": 12},
         "stats": {"isolated": 3, "not_moved": 0, "user_moved": 10},
     });
     ensure!(ran.json()? == wanted, "{ran:?}");

@@ -45,11 +45,15 @@ pub enum Column {
     Same,
     /// Zpages that share no page.
     Large,
+    /// Pool pages without zpages.
+    Empty,
+    /// Zpages that cannot be read.
+    Lost,
 }
 
 impl Column {
     /// All, in the order of zramctl's help.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 21] = [
         Self::Name,
         Self::DiskSize,
         Self::Data,
@@ -69,6 +73,8 @@ impl Column {
         Self::Huge,
         Self::Same,
         Self::Large,
+        Self::Empty,
+        Self::Lost,
     ];
 
     /// zramctl's, without STREAMS: the module tells no number of streams.
@@ -104,6 +110,8 @@ impl Column {
             Self::Huge => "HUGE",
             Self::Same => "SAME",
             Self::Large => "LARGE",
+            Self::Empty => "EMPTY",
+            Self::Lost => "LOST",
         }
     }
 
@@ -133,6 +141,8 @@ impl Column {
             Self::Huge => "pages stored as they are",
             Self::Same => "pages filled with one value",
             Self::Large => "compressed pages of more than half a page",
+            Self::Empty => "PAGES without compressed pages, kept for the next ones",
+            Self::Lost => "compressed pages that cannot be read (EIO): broken memory",
         }
     }
 

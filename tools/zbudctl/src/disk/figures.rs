@@ -179,6 +179,8 @@ impl Figures {
             Column::Nodes => Value::Nodes(nodes(dir)?),
             Column::Huge => Value::Count(stat.huge),
             Column::Large => Value::Count(dir.number("large_zpages")?),
+            Column::Empty => Value::Count(dir.number("empty_pages")?),
+            Column::Lost => Value::Count(dir.number("lost_zpages")?),
         })
     }
 }

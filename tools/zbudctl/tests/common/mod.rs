@@ -51,15 +51,16 @@ impl Tree {
         fs::create_dir_all(tree.root.join("devices/system/node"))?;
         fs::write(tree.root.join("devices/system/node/has_memory"), "0,2,10\n")?;
         for (node, figures) in [
-            ("node10", [0, 0, 0, 0, 0]),
-            ("node2", [30, 50, 10, 7, 5]),
-            ("node3", [0, 0, 0, 0, 0]),
-            ("node0", [70, 110, 30, 5, 7]),
+            ("node10", [0, 0, 0, 0, 0, 0]),
+            ("node2", [30, 50, 8, 1, 7, 5]),
+            ("node3", [0, 0, 0, 0, 0, 0]),
+            ("node0", [70, 110, 26, 2, 5, 7]),
         ] {
             let names = [
                 "pages",
                 "zpages",
                 "unbuddied_pages",
+                "empty_pages",
                 "moved_in",
                 "moved_out",
             ];
@@ -71,7 +72,9 @@ impl Tree {
             ("pages", "100\n"),
             ("zpages", "160\n"),
             ("stored_bytes", "262144\n"),
-            ("unbuddied_pages", "40\n"),
+            ("unbuddied_pages", "34\n"),
+            ("empty_pages", "3\n"),
+            ("lost_zpages", "6\n"),
             ("mover", "page_cache\n"),
             ("mems", "0,2,10\n"),
             ("mems_effective", "0,2\n"),
@@ -104,6 +107,8 @@ impl Tree {
             ("pages", "0\n"),
             ("zpages", "0\n"),
             ("large_zpages", "0\n"),
+            ("empty_pages", "0\n"),
+            ("lost_zpages", "0\n"),
             ("node0/pages", "0\n"),
             ("node2/pages", "0\n"),
         ] {
