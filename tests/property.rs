@@ -200,5 +200,5 @@ fn any_sequence_of_actions_beside_an_audit() -> Result<(), Box<dyn std::error::E
     let sequences = prop::collection::vec(action(), 1..250)
         .prop_map(|steps| some_leaves().into_iter().chain(steps).collect());
     let wanted = ["an audit has ended"];
-    run(cases(192)?, sequences, World::audited, &wanted)
+    run(cases(64)?, sequences, World::audited, &wanted)
 }
