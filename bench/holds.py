@@ -5,8 +5,9 @@ with a pool of so many pages, inside a guest with two nodes that counts instruct
 time (see zswap.py) and whose kernel has histogram triggers. Prints PAGES-WHAT=INSTRUCTIONS.
 
 The lock is the spinlock that the module takes most often while it stores. The times are from the
-return of the function that takes it to the call of that which drops it, but for those with an
-interrupt between; the two probes are in them. When the trace is full the rest is not looked at."""
+return of the function that takes it to the call of that which drops it, without interrupts
+between; the two probes are in them, and a little of each interrupt. When the trace is full the
+rest is not looked at; then PAGES-WHAT-missed says how many events that are."""
 
 import mmap
 import os
@@ -80,19 +81,27 @@ class Longest:
 
     def __exit__(self, *_):
         put(f"{TRACING}/tracing_on", "0")
-        since, self.longest = {}, (0, "")
+        # On each processor: since when it is held, the interrupts meanwhile, and since when
+        # there is one.
+        since, away, interrupted = {}, {}, {}
+        self.longest = 0, ""
         with open(f"{TRACING}/trace") as trace:
             for line in trace:
                 found = LINE.match(line)
                 if not found:
                     continue
-                cpu, now, event = found.groups()
+                cpu, now, event = found[1], int(found[2]), found[3]
                 if event == "taken":
-                    since[cpu] = int(now)
-                    continue
-                begun = since.pop(cpu, None)
-                if event == "dropped" and begun is not None:
-                    self.longest = max(self.longest, (int(now) - begun, line.split("caller=")[1].split()[0]))
+                    since[cpu], away[cpu] = now, 0
+                elif event == "dropped" and cpu in since:
+                    took = now - since.pop(cpu) - away[cpu]
+                    self.longest = max(self.longest, (took, line.split("caller=")[1].split()[0]))
+                elif event.endswith("_entry"):
+                    interrupted[cpu] = now
+                elif event.endswith("_exit"):
+                    away[cpu] = away.get(cpu, 0) + now - interrupted.pop(cpu, now)
+        with open(f"{TRACING}/per_cpu/cpu0/stats") as stats:
+            self.missed = sum(int(line.split()[-1]) for line in stats if re.match("dropped|overrun", line))
 
 
 class Blocks:
@@ -160,6 +169,8 @@ def main():
                 act()
             instructions, caller = longest.longest
             print(f"{size}-{what}={instructions}\n{size}-{what}-in={caller}", flush=True)
+            if longest.missed:
+                print(f"{size}-{what}-missed={longest.missed}")
 
 
 main()

@@ -5,7 +5,8 @@ probe on the function that allocates a page for them and one on that which frees
 the directory in sysfs with the figures of DISK. Prints what they say, as NAME=VALUE.
 
 made, needed: four processes store random blocks at once, each of which takes a page; so many
-    leaves are allocated meanwhile, and so many it takes to describe the pages.
+    leaves are allocated meanwhile, also such as were freed again, and so many it takes to
+    describe the pages.
 sparse, bytes: all but one block in a hundred is discarded, at random; so many leaves are left,
     and so many bytes for each page."""
 
@@ -80,7 +81,7 @@ def main():
     try:
         if not store_all(path):
             sys.exit("a writer has failed")
-        print(f"made={probes.present()} needed={-(-pages(figures) // DESCRIPTORS)}")
+        print(f"made={probes.count('made')} needed={-(-pages(figures) // DESCRIPTORS)}")
         disk = Direct(path, BLOCK)
         blocks = list(range(WRITERS * EACH))
         random.Random(1).shuffle(blocks)

@@ -63,6 +63,20 @@ impl Descriptor {
         }
     }
 
+    /// Where the zpage is whose slot is slot `index` of this descriptor: the descriptor of its
+    /// page; and its length. `None` when there is none, or its memory is broken. Under the pool
+    /// lock.
+    pub fn find<'t, T: Table>(
+        &'t self,
+        table: &'t T,
+        index: SlotIndex,
+    ) -> Option<(&'t Descriptor, Len)> {
+        let word = self.slot(index).word();
+        let place = word.live().then_some(word.place())?;
+        let desc = table.descriptor(place.desc()).ok()?;
+        Some((desc, desc.len(place.buddy())?))
+    }
+
     /// How often the zpages of the page are mapped now. Under the pool lock; a
     /// hint, as pins come and go without it.
     pub fn pins<T: Table>(&self, table: &T) -> u64 {

@@ -70,7 +70,7 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
                 break;
             }
         }
-        self.audit.violation().map(Err)
+        self.audit_has_failed()
     }
 
     /// The same in one go, where nobody waits for the pool lock. The time this takes grows
@@ -118,6 +118,13 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
         }
     }
 
+    /// The audit ends when something is wrong.
+    fn audit_has_failed(&mut self) -> Option<Result<(), Violation>> {
+        let violation = self.audit.violation()?;
+        self.audit.end();
+        Some(Err(violation))
+    }
+
     /// The last steps: the lists of a node each, then the sums.
     fn audit_lists<T: Table>(&mut self, table: &T) -> Option<Result<(), Violation>> {
         let nid = self.audit.next_node();
@@ -125,7 +132,7 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
             Some(node) => {
                 let checked = check_node(table, nid, node);
                 if checked.is_ok() {
-                    return self.audit.violation().map(Err);
+                    return self.audit_has_failed();
                 }
                 checked
             }

@@ -7,6 +7,7 @@
 use crate::linux::node_list;
 use crate::linux::page::{NewPage, PageRef};
 use crate::linux::task;
+use crate::linux::trace;
 use crate::linux::vmstat;
 use crate::pool::mems::Mems;
 use crate::pool::pool::Pool;
@@ -159,28 +160,40 @@ struct Left {
 
 /// Moves the pages of one node; returns how many have stayed.
 fn move_all(pool: &Arc<Pool>, step: Step) -> Result<u64> {
-    let mut left = Left::default();
+    let (mut moved, mut left) = (0, Left::default());
+    let mut result = Ok(());
     for pass in 0..PASSES {
         if pass != 0 {
             task::short_sleep();
         }
         left = Left::default();
-        move_pages(pool, step, pass >= PASSES_WITHOUT_WAITING, &mut left)?;
-        if left.busy == 0 && left.stale == 0 {
+        let wait = pass >= PASSES_WITHOUT_WAITING;
+        result = move_pages(pool, step, wait, &mut moved, &mut left);
+        if result.is_err() || left.busy == 0 && left.stale == 0 {
             break;
         }
     }
-    Ok(left.busy)
+    if trace::node_moves() {
+        trace::node_move(pool.name(), step.from, step.to, moved, left.busy, result);
+    }
+    result.map(|()| left.busy)
 }
 
 /// Tries each page of one node once. Leaves added meanwhile may not be visited.
-fn move_pages(pool: &Arc<Pool>, step: Step, wait: bool, left: &mut Left) -> Result {
+fn move_pages(
+    pool: &Arc<Pool>,
+    step: Step,
+    wait: bool,
+    moved: &mut u64,
+    left: &mut Left,
+) -> Result {
     let end = pool.leaves();
     let mut cursor = Cursor::start();
     while cursor.leaf() < end {
         while let Some((id, src)) = pool.next_page_on(&mut cursor, step.from) {
             match src.map_or(Err(EBUSY), |src| move_page(pool, id, src, step.to, wait)) {
                 Ok(()) => {
+                    *moved = moved.saturating_add(1);
                     pool.counters().user_moved.inc();
                     // mm counts the pages that it moves itself.
                     vmstat::migrated();

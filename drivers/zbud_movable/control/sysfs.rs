@@ -203,17 +203,16 @@ fn set_memory_migrate(control: &Control, words: [Option<&str>; 2]) -> Result {
 
 /// Runs the validator over all pools; the log says what is wrong.
 fn verify(control: &Control) -> &'static str {
-    let wrong = control.pools.sum(|pool| {
-        let verified = pool.verify().inspect_err(|violation| {
+    let mut shown = "ok";
+    // Never fails.
+    let _ = control.pools.each(|pool| {
+        if let Err(violation) = pool.verify() {
             pr_err!("{}: violated: {violation:?}\n", pool.name());
-        });
-        u64::from(verified.is_err())
+            shown = "violated";
+        }
+        Ok(())
     });
-    if wrong == 0 {
-        "ok"
-    } else {
-        "violated"
-    }
+    shown
 }
 
 /// A directory: the whole tree's, or that of a node.

@@ -250,4 +250,31 @@ struct dentry *zbm_debugfs_create_file(const char *name, umode_t mode,
 				       const struct file_operations *fops);
 struct inode *zbm_file_inode(const struct file *file);
 
+/* trace.c: trace events, by name; see trace.h. */
+/* Which are traced now. */
+struct zbm_traced {
+	bool store;
+	bool free;
+	bool isolate;
+	bool migrate;
+	bool putback;
+	bool node_move;
+};
+extern struct zbm_traced zbm_traced;
+/* Where a zpage was put: in a page with another one, without one, or a new page. */
+enum { ZBM_BESIDE, ZBM_EMPTY, ZBM_NEW };
+/* The mode of a move for which nobody asked mm. */
+enum { ZBM_BY_HAND = -1 };
+void zbm_trace_store(const char *pool, unsigned long pfn, int nid, unsigned int bytes,
+		     unsigned int place);
+void zbm_trace_free(const char *pool, unsigned long pfn, int nid, unsigned int bytes);
+void zbm_trace_isolate(const char *pool, unsigned long pfn, int nid, int result);
+void zbm_trace_migrate(const char *pool, unsigned long from_pfn, int from_nid,
+		       unsigned long to_pfn, int to_nid, int mode, int result, u64 ns);
+/* Nanoseconds of a clock that only goes forward. */
+u64 zbm_trace_clock(void);
+void zbm_trace_putback(const char *pool, unsigned long pfn, int nid);
+void zbm_trace_node_move(const char *pool, int from_nid, int to_nid, u64 moved, u64 not_moved,
+			 int result);
+
 #endif

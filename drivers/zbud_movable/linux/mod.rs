@@ -18,6 +18,7 @@ pub(crate) mod node_list;
 pub(crate) mod page;
 pub(crate) mod seq;
 pub(crate) mod task;
+pub(crate) mod trace;
 pub(crate) mod trigger;
 pub(crate) mod vmstat;
 pub(crate) mod work_queue;

@@ -12,6 +12,7 @@
 
 use super::bindings;
 use super::node_list::nodemask;
+use super::trace::Frame;
 use crate::zbud::{Extent, Nid, NodeSet, PageAddr, PAGE_SIZE};
 use core::marker::PhantomData;
 use core::ptr::NonNull;
@@ -30,7 +31,7 @@ pub(crate) fn broken() -> Error {
 ///
 /// # Safety
 ///
-/// The address is in a page of the direct mapping on which someone has a reference.
+/// The address is in memory of the direct mapping that does not go away meanwhile.
 #[inline]
 pub(crate) unsafe fn is_poisoned(address: usize) -> bool {
     // SAFETY: By the safety requirements.
@@ -87,6 +88,15 @@ impl<'a> BorrowedPage<'a> {
     pub(crate) fn address(self) -> Option<PageAddr> {
         // SAFETY: Valid by the type invariant.
         PageAddr::new(unsafe { bindings::zbm_page_address(self.as_ptr()) } as usize)
+    }
+
+    /// Its frame.
+    pub(crate) fn frame(self) -> Frame {
+        Frame {
+            // SAFETY: A page, by the type invariant. CAST: 64 bits.
+            pfn: unsafe { bindings::zbm_page_to_pfn(self.as_ptr()) as usize },
+            nid: self.nid(),
+        }
     }
 
     /// The node the page is on.

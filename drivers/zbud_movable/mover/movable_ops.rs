@@ -11,8 +11,10 @@
 
 use crate::linux::bindings;
 use crate::linux::page::{BorrowedPage, LockedPage, NewPage, PageLock, PageRef};
+use crate::linux::trace::{self, Mode};
 use crate::pool::pool::Pool;
 use crate::pool::seam::{Claim, Mover};
+use crate::pool::trace::Move;
 use crate::zbud::{DescId, Run, Stayed};
 use core::ptr::NonNull;
 use kernel::error::to_result;
@@ -265,7 +267,11 @@ unsafe extern "C" fn isolate_page(
     let Some((pool, id, page)) = (unsafe { owner(page) }) else {
         return false;
     };
-    let can_move = pool.check_move(id, page).is_ok();
+    let checked = pool.check_move(id, page);
+    if trace::isolates() {
+        trace::isolate(pool.name(), page.page().frame(), checked);
+    }
+    let can_move = checked.is_ok();
     if can_move {
         pool.counters().isolated.inc();
     } else {
@@ -283,7 +289,7 @@ unsafe extern "C" fn isolate_page(
 unsafe extern "C" fn migrate_page(
     dst: *mut bindings::page,
     src: *mut bindings::page,
-    _mode: bindings::migrate_mode,
+    mode: bindings::migrate_mode,
 ) -> c_int {
     // SAFETY: Called by mm.
     let Some((pool, id, src)) = (unsafe { owner(src) }) else {
@@ -293,9 +299,12 @@ unsafe extern "C" fn migrate_page(
     let Some(dst) = (unsafe { BorrowedPage::from_raw(dst).map(|dst| PageLock::of(dst)) }) else {
         return EINVAL.to_errno();
     };
+    let traced = Move::begin(src.page(), dst.page());
     // SAFETY: mm uses `dst` for nothing else. It gets a reference for the pool below,
     // mm's goes.
-    match unsafe { replace(pool, id, src, dst) } {
+    let moved = unsafe { replace(pool, id, src, dst) };
+    traced.end(&pool, Mode::of_mm(mode), moved);
+    match moved {
         Ok(()) => {
             dst.page().get().into_raw();
             0
@@ -341,7 +350,10 @@ unsafe fn replace(
 /// Called by mm only, as struct movable_operations says.
 unsafe extern "C" fn putback_page(page: *mut bindings::page) {
     // SAFETY: Called by mm.
-    if let Some((pool, ..)) = unsafe { owner(page) } {
+    if let Some((pool, _, page)) = unsafe { owner(page) } {
+        if trace::putbacks() {
+            trace::putback(pool.name(), page.page().frame());
+        }
         pool.counters().putback.inc();
     }
 }

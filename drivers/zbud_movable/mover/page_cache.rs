@@ -19,8 +19,10 @@
 
 use crate::linux::bindings;
 use crate::linux::page::{BorrowedPage, LockedPage, NewPage, PageLock, PageRef};
+use crate::linux::trace::Mode;
 use crate::pool::pool::Pool;
 use crate::pool::seam::{Claim, Mover};
+use crate::pool::trace::Move;
 use crate::zbud::{DescId, Run, Stayed, DESCRIPTORS_PER_LEAF};
 use core::cell::UnsafeCell;
 use core::ptr::NonNull;
@@ -315,6 +317,7 @@ unsafe extern "C" fn migrate_folio(
     let Some(((pool, id, src_page), dst_page)) = folios else {
         return EAGAIN.to_errno();
     };
+    let traced = Move::begin(src_page.page(), dst_page.page());
     let mut result = EAGAIN.to_errno();
     let copy = |_| {
         // SAFETY: As mm called us. Copies the page, puts `dst` in the
@@ -324,6 +327,7 @@ unsafe extern "C" fn migrate_folio(
     };
     // SAFETY: mm uses `dst` for nothing else; the page cache takes a reference on it.
     let moved = unsafe { Pool::move_page(pool, id, src_page, dst_page, copy) };
+    traced.end(&pool, Mode::of_mm(mode), moved);
     moved.map_or(result, |()| 0)
 }
 

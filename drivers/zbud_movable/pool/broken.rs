@@ -59,14 +59,11 @@ impl Pool {
                 let Some((page, pfn)) = page.filter(|(_, pfn)| pfns.contains(pfn)) else {
                     continue;
                 };
-                let broken = match desc.state() {
-                    Some(State::Lost) => true,
-                    // It may have gone already, to where mm takes it out of use.
-                    Some(State::Leaving) => false,
-                    // SAFETY: A page of the pool, as the pool lock is held.
-                    _ => unsafe { page::is_poisoned(page.address()) },
-                };
-                if broken {
+                // SAFETY: A page of the pool, as the pool lock is held; or of the kernel again, if
+                // it is being released, and memory does not go before that has ended.
+                let marked = unsafe { page::is_poisoned(page.address()) };
+                if marked || desc.state() == Some(State::Lost) {
+                    // Not one that is being moved or released: it ends by itself.
                     lost |= self.lose_locked(&mut locked, id, page);
                     left = Some(pfn);
                 }

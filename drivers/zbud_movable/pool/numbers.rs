@@ -27,8 +27,8 @@ impl Numbers {
     ///
     /// `EINVAL` when there are not so many; `ENOMEM`.
     pub(crate) fn new() -> Result<Arc<Self>> {
-        // SAFETY: Always.
-        let asked = usize::try_from(unsafe { bindings::zbm_param_max_pages() })?;
+        // SAFETY: Reads a variable. CAST: 64 bits.
+        let asked: usize = unsafe { bindings::zbm_param_max_pages() } as _;
         // CAST: 32 bits fit.
         let most = DescId::MAX_LEAVES as usize;
         let leaves = match asked.div_ceil(DESCRIPTORS_PER_LEAF) {

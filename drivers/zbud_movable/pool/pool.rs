@@ -13,10 +13,12 @@ use super::mems::Mems;
 use super::numbers::Numbers;
 use super::seam::{Admitted, Claimed, Mover};
 use super::table::{Editor, Growth, Leaves, RemovedLeaf};
+use super::trace::Move;
 use crate::linux::bindings;
 use crate::linux::node;
 use crate::linux::page::{self, BorrowedPage, LockedPage, NewPage, PageLock, PageRef};
 use crate::linux::task::{self, NoPreempt};
+use crate::linux::trace::{self, Mode, Place};
 use crate::linux::work_queue::WorkQueue;
 use crate::linux::worker::Worker;
 use crate::zbud::{
@@ -224,10 +226,10 @@ impl Pool {
     pub(crate) fn alloc(this: ArcBorrow<'_, Self>, len: Len, gfp: u32, nid: Nid) -> Result<Handle> {
         let mut locked = this.locked.lock();
         if let Some(stored) = locked.books.pair(&this.table, nid, len)? {
-            return Ok(Handle::new(&stored));
+            return Ok(this.stored(&stored, len, Place::Beside));
         }
         if let Some(stored) = locked.books.refill(&this.table, nid, len)? {
-            return Ok(Handle::new(&stored));
+            return Ok(this.stored(&stored, len, Place::Empty));
         }
         let home = locked.books.home(nid);
         let reserved = if locked.should_grow() || !locked.books.has_descriptor() {
@@ -295,11 +297,11 @@ impl Pool {
     /// In a page that there is on another node, if there is one.
     fn store_elsewhere(&self, home: Nid, len: Len) -> Result<Option<Handle>> {
         let mut locked = self.locked.lock();
-        let stored = match locked.books.pair_elsewhere(&self.table, home, len)? {
-            None => locked.books.refill_elsewhere(&self.table, home, len)?,
-            stored => stored,
-        };
-        Ok(stored.map(|stored| Handle::new(&stored)))
+        if let Some(stored) = locked.books.pair_elsewhere(&self.table, home, len)? {
+            return Ok(Some(self.stored(&stored, len, Place::Beside)));
+        }
+        let stored = locked.books.refill_elsewhere(&self.table, home, len)?;
+        Ok(stored.map(|stored| self.stored(&stored, len, Place::Empty)))
     }
 
     /// Puts a zpage of `len` bytes into an admitted page, whose name is reserved.
@@ -313,7 +315,7 @@ impl Pool {
         let mut locked = self.locked.lock();
         let books = &mut locked.books;
         let stored = books.insert(&self.table, id, address, page.nid(), len)?;
-        let handle = Handle::new(&stored);
+        let handle = self.stored(&stored, len, Place::New);
         self.note_pages(&locked);
         // Then the caller finds it lost when it maps it.
         if self.lose_if_broken(&mut locked, id, address) {
@@ -346,17 +348,24 @@ impl Pool {
             }
             // Whoever is making a leaf may take long, or fail.
             drop(locked);
-            self.grow(gfp)?;
+            let grown = self.grow(gfp);
             locked = self.locked.lock();
+            if !locked.books.has_descriptor() {
+                grown?;
+            }
         }
     }
 
-    /// Adds a leaf. May sleep if `gfp` says so.
+    /// Adds a leaf, unless somebody else has done so meanwhile. May sleep if `gfp` says so.
     fn grow(&self, gfp: u32) -> Result {
+        // Freed after the pool lock is dropped.
         let mut growth = Growth::new(&self.table, gfp)?;
         loop {
             let mut locked = self.locked.lock();
             let Locked { books, editor, .. } = &mut *locked;
+            if !books.wants_leaf() {
+                return Ok(());
+            }
             match self.table.install(editor, &mut growth) {
                 Ok(number) => return Ok(books.add_leaf(&self.table, number)?),
                 Err(error) if error == EAGAIN => drop(locked),
@@ -397,11 +406,15 @@ impl Pool {
         let pool = &*this;
         let mut claimed = None;
         let mut locked = pool.locked.lock();
+        let was = pool.before_free(owner, index);
         let freed = locked.books.free(&pool.table, owner, index, |page| {
             // SAFETY: A page of the pool, as the pool lock is held.
             claimed = unsafe { Claimed::try_new(pool.mover(), BorrowedPage::at(page)) };
             claimed.is_some()
         })?;
+        if let Some((page, len)) = was {
+            trace::free(pool.name(), page, len.bytes());
+        }
         match freed {
             Freed::Kept | Freed::Moving => {}
             Freed::Released(released) => {
@@ -698,7 +711,10 @@ impl Pool {
             this.lose(id, src.page().address().ok_or(EINVAL)?);
             return Err(EAGAIN);
         }
-        this.mover().relocate(this, id, src, dst)
+        let traced = Move::begin(src.page(), dst.page());
+        let moved = this.mover().relocate(this, id, src, dst);
+        traced.end(&this, Mode::BY_HAND, moved);
+        moved
     }
 
     /// Whether page `page` with descriptor `id` could move now. It is lost if its memory is

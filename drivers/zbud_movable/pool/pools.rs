@@ -203,7 +203,11 @@ impl Pools {
 
     /// Calls `act` with one pool after the other, without the list locked: it may wait, and for
     /// others who lock it. A pool that comes meanwhile may be left out.
-    fn each(&self, mut act: impl FnMut(&Pool) -> Result) -> Result {
+    ///
+    /// # Errors
+    ///
+    /// The first of `act`, which ends it.
+    pub(crate) fn each(&self, mut act: impl FnMut(&Pool) -> Result) -> Result {
         for index in 0.. {
             let list = self.list.lock();
             let Some(pool) = list.pools.get(index).cloned() else {

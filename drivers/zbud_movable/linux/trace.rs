@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Trace events, see trace.h. Each costs a load and a branch while nobody traces it.
+
+use super::bindings;
+use crate::zbud::Nid;
+use core::ptr::addr_of;
+use kernel::ffi::{c_int, c_uint};
+use kernel::prelude::*;
+
+/// Where a zpage was put.
+#[derive(Clone, Copy)]
+pub(crate) enum Place {
+    /// Beside another one.
+    Beside = bindings::ZBM_BESIDE as isize,
+    /// In a page that had none.
+    Empty = bindings::ZBM_EMPTY as isize,
+    /// In a page that is new in the pool.
+    New = bindings::ZBM_NEW as isize,
+}
+
+/// A page frame and its node.
+#[derive(Clone, Copy)]
+pub(crate) struct Frame {
+    pub(crate) pfn: usize,
+    pub(crate) nid: Nid,
+}
+
+impl Frame {
+    fn pfn(self) -> kernel::ffi::c_ulong {
+        // CAST: 64 bits.
+        self.pfn as _
+    }
+
+    fn nid(self) -> c_int {
+        c_int::from(self.nid.0)
+    }
+}
+
+/// In which mode mm moves a page, or that it does not.
+#[derive(Clone, Copy)]
+pub(crate) struct Mode(c_int);
+
+impl Mode {
+    /// By a request.
+    pub(crate) const BY_HAND: Self = Self(bindings::ZBM_BY_HAND);
+
+    pub(crate) fn of_mm(mode: bindings::migrate_mode) -> Self {
+        // CAST: a small number.
+        Self(mode as c_int)
+    }
+}
+
+fn errno(result: Result) -> c_int {
+    result.map_or_else(Error::to_errno, |()| 0)
+}
+
+macro_rules! traced {
+    ($($(#[$doc:meta])* $name:ident: $event:ident;)*) => {$(
+        $(#[$doc])*
+        #[inline]
+        pub(crate) fn $name() -> bool {
+            // SAFETY: A flag that C changes whole; whoever sees the old value traces one event
+            // too many, which does no harm, or too few.
+            unsafe { addr_of!(bindings::zbm_traced.$event).read_volatile() }
+        }
+    )*};
+}
+
+traced! {
+    /// Whether somebody traces [`store`].
+    stores: store;
+    /// Whether somebody traces [`free`].
+    frees: free;
+    /// Whether somebody traces [`isolate`].
+    isolates: isolate;
+    /// Whether somebody traces [`migrate`].
+    migrates: migrate;
+    /// Whether somebody traces [`putback`].
+    putbacks: putback;
+    /// Whether somebody traces [`node_move`].
+    node_moves: node_move;
+}
+
+/// A zpage of `bytes` bytes has come.
+#[cold]
+pub(crate) fn store(pool: &CStr, page: Frame, bytes: usize, place: Place) {
+    // CAST: at most a page, and three places.
+    let (bytes, place) = (bytes as c_uint, place as c_uint);
+    // SAFETY: The name ends with 0.
+    unsafe {
+        bindings::zbm_trace_store(
+            pool.as_char_ptr().cast(),
+            page.pfn(),
+            page.nid(),
+            bytes,
+            place,
+        )
+    };
+}
+
+/// A zpage of `bytes` bytes has gone.
+#[cold]
+pub(crate) fn free(pool: &CStr, page: Frame, bytes: usize) {
+    // CAST: at most a page. SAFETY: As above.
+    unsafe {
+        bindings::zbm_trace_free(
+            pool.as_char_ptr().cast(),
+            page.pfn(),
+            page.nid(),
+            bytes as c_uint,
+        )
+    };
+}
+
+/// mm has asked for a page, to move it.
+#[cold]
+pub(crate) fn isolate(pool: &CStr, page: Frame, result: Result) {
+    // SAFETY: As above.
+    unsafe {
+        bindings::zbm_trace_isolate(
+            pool.as_char_ptr().cast(),
+            page.pfn(),
+            page.nid(),
+            errno(result),
+        )
+    };
+}
+
+/// A page was to move. `since`: what [`now`] said before.
+#[cold]
+pub(crate) fn migrate(pool: &CStr, from: Frame, to: Frame, mode: Mode, result: Result, since: u64) {
+    // SAFETY: As above.
+    unsafe {
+        bindings::zbm_trace_migrate(
+            pool.as_char_ptr().cast(),
+            from.pfn(),
+            from.nid(),
+            to.pfn(),
+            to.nid(),
+            mode.0,
+            errno(result),
+            now().saturating_sub(since),
+        )
+    };
+}
+
+/// mm gives a page back that it has isolated and not moved.
+#[cold]
+pub(crate) fn putback(pool: &CStr, page: Frame) {
+    // SAFETY: As above.
+    unsafe { bindings::zbm_trace_putback(pool.as_char_ptr().cast(), page.pfn(), page.nid()) };
+}
+
+/// A request has tried the pages of a pool on one node.
+#[cold]
+pub(crate) fn node_move(
+    pool: &CStr,
+    from: Nid,
+    to: Nid,
+    moved: u64,
+    not_moved: u64,
+    result: Result,
+) {
+    let (from, to) = (c_int::from(from.0), c_int::from(to.0));
+    // SAFETY: As above.
+    unsafe {
+        bindings::zbm_trace_node_move(
+            pool.as_char_ptr().cast(),
+            from,
+            to,
+            moved,
+            not_moved,
+            errno(result),
+        )
+    };
+}
+
+/// Nanoseconds of a clock that only goes forward.
+#[cold]
+pub(crate) fn now() -> u64 {
+    // SAFETY: Reads a clock.
+    unsafe { bindings::zbm_trace_clock() }
+}
