@@ -15,24 +15,17 @@ to put a page out and to get it back, when that is asked for."""
 
 import mmap
 import os
-import subprocess
 import sys
 import time
 
 import profiler
-from profiler import per, put
+from profiler import per
+from swap_disk import MADV_PAGEOUT, settled, small_pages, swap_on, vmstat
 
 PAGED_MIB = 64
-MADV_PAGEOUT = 21
 OUT, INTO = "swap_writepage_bdev_sync", "swap_read_folio_bdev_sync"
 # The last is what the worker does, with the page cache.
 FREE = ["swap_entry_range_free", "truncate_inode_pages_range"]
-
-
-def vmstat(*names):
-    with open("/proc/vmstat") as stat:
-        found = dict(line.split() for line in stat)
-    return [int(found[name]) for name in names]
 
 
 def idle():
@@ -52,26 +45,10 @@ def passed(work):
     return out_now - out, into_now - into, took
 
 
-def settled(disk):
-    """Waits until pages that hold nothing have gone, which the worker does: not every kind of
-    disk has such."""
-    pages = f"{disk}/empty_pages"
-    while os.path.exists(pages):
-        with open(pages) as empty:
-            if int(empty.read()) == 0:
-                return
-        time.sleep(0.1)
-
-
 def main():
     kind, algorithm, size = sys.argv[1], sys.argv[2], int(sys.argv[3]) << 20
-    disk = f"/sys/block/{kind}0"
-    put("/sys/kernel/mm/transparent_hugepage/enabled", "never")
-    put("/proc/sys/vm/page-cluster", "0")
-    put(f"{disk}/comp_algorithm", algorithm)
-    put(f"{disk}/disksize", str(2 * size))
-    for command in (["mkswap", "-q", f"/dev/{kind}0"], ["swapon", f"/dev/{kind}0"]):
-        subprocess.run(command, check=True)
+    small_pages()
+    disk = swap_on(kind, algorithm, 2 * size)
     if profiler.is_there():
         profiler.start([OUT, INTO, *FREE])
 
