@@ -19,53 +19,19 @@
 #[allow(dead_code, reason = "made for the tests")]
 mod table;
 
+#[path = "../tests/common/sizes.rs"]
+mod sizes;
+
+use sizes::Random;
 use table::Leaves;
 use zbud_movable_core::zbud::{
-    Books, Error, Freed, Len, Nid, NodeBooks, PageAddr, SlotId, Table, CHUNK_SIZE, PAGE_SIZE,
+    Books, Error, Freed, Nid, NodeBooks, PageAddr, SlotId, Table, PAGE_SIZE,
 };
-
-/// Pages of 680 MiB of files, those of the demo, that lz4 compresses to each number of
-/// chunks, from one on (bench/lz4_sizes.py).
-const SIZES: [u32; PAGE_SIZE / CHUNK_SIZE] = [
-    582, 297, 341, 317, 281, 409, 435, 521, 580, 693, 970, 1060, 1032, 1797, 1459, 1414, 1590,
-    1667, 1881, 2163, 3015, 4196, 4985, 2810, 2428, 2335, 2358, 2483, 2720, 2795, 2916, 3151, 3459,
-    3624, 3548, 3666, 3790, 4064, 4249, 4265, 4375, 4248, 4438, 4403, 4607, 4587, 4907, 5260, 5785,
-    5896, 5714, 5165, 4004, 2880, 1904, 1365, 797, 449, 271, 227, 213, 216, 255, 9000,
-];
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Order {
     AnyHole,
     OwnNode,
-}
-
-/// Numbers that are the same in every run (xorshift64*).
-struct Random(u64);
-
-impl Random {
-    /// Below `end`, which is not 0.
-    fn below(&mut self, end: usize) -> usize {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        let high = self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 32;
-        // CAST: below `end`.
-        ((high * end as u64) >> 32) as usize
-    }
-
-    fn len(&mut self) -> Result<Len, Error> {
-        let all: u32 = SIZES.iter().sum();
-        let mut k = self.below(all as usize) as u32;
-        let mut chunks = 1;
-        for count in SIZES {
-            if k < count {
-                break;
-            }
-            k -= count;
-            chunks += 1;
-        }
-        Len::new(chunks * CHUNK_SIZE).map_err(|_| Error::Corrupt)
-    }
 }
 
 /// zpages per page, and the share of zpages that are on their node.
@@ -87,7 +53,7 @@ impl World {
         Self {
             order,
             nodes,
-            random: Random(0x9e37_79b9_7f4a_7c15),
+            random: Random::new(),
             table: Leaves::new(zpages / 64 + 2, zpages / 4 + 64),
             books: Books::new((0..nodes).map(|_| NodeBooks::new()).collect()),
             zpages: Vec::new(),

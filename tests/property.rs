@@ -52,9 +52,17 @@ fn action() -> impl Strategy<Value = Action> {
             prop_oneof![3 => Just(0_usize), 1 => 1..3_usize],
         )
             .prop_map(|(nid, at_most, skip)| Action::Take { nid, at_most, skip }),
-        3 => (k(), prop::bool::weighted(0.2)).prop_map(|(k, back)| Action::Work { k, back }),
+        4 => (k(), prop::bool::weighted(0.3)).prop_map(|(k, back)| Action::Work { k, back }),
         1 => prop_oneof![Just(0), 1..40_usize].prop_map(|pages| Action::Keep { pages }),
         1 => prop::option::weighted(0.7, 0..60_usize).prop_map(|pages| Action::Limit { pages }),
+        3 => (k(), any::<bool>(), any::<[bool; 2]>(), any::<bool>()).prop_map(
+            |(k, elsewhere, freed, copied)| Action::Repair { k, elsewhere, freed, copied }
+        ),
+        5 => (k(), prop::bool::weighted(0.3))
+            .prop_map(|(k, elsewhere)| Action::BeginRepair { k, elsewhere }),
+        4 => (k(), prop::bool::weighted(0.6))
+            .prop_map(|(k, copied)| Action::FinishRepair { k, copied }),
+        2 => prop::bool::ANY.prop_map(|elsewhere| Action::Compact { elsewhere }),
         1 => Just(Action::Grow),
         3 => Just(Action::Reserve),
         2 => (k(), len(), nid()).prop_map(|(k, len, nid)| Action::Fill { k, len, nid }),
@@ -69,10 +77,29 @@ fn action() -> impl Strategy<Value = Action> {
 }
 
 /// Events that must have happened once all sequences have run.
-const ALL: [&str; 28] = [
+const ALL: [&str; 47] = [
     "a free found a mapped zpage",
     "a map found a frozen zpage",
     "a leaf was released",
+    "a re-pairing of a mapped zpage",
+    "a re-pairing of no lone zpage",
+    "a re-pairing to another node",
+    "a re-pairing was undone",
+    "a re-pairing where zpages do not come to",
+    "a re-pairing with none was undone",
+    "a stub went",
+    "a stub went with the last",
+    "a page that is joined lost its own",
+    "a move found a page that was being joined",
+    "a move found a page whose zpage was being moved",
+    "a move found a vacated page",
+    "a zpage was freed while it was re-paired",
+    "a zpage was re-paired",
+    "a zpage was re-paired with none",
+    "both zpages were freed",
+    "nothing to re-pair with",
+    "the worker left a stub",
+    "the worker put a vacated page back",
     "a lost page was dropped",
     "a lost page was kept",
     "a lost zpage was mapped still",
@@ -105,9 +132,11 @@ fn cases(few: u32) -> Result<u32, std::num::ParseIntError> {
 }
 
 /// Operations that must have been refused for a hidden leaf.
-const REFUSED: [&str; 18] = [
+const REFUSED: [&str; 20] = [
     "begin_move",
+    "begin_repair",
     "finish_move",
+    "finish_repair",
     "forget",
     "free",
     "free of one of two",
@@ -136,9 +165,17 @@ fn some_leaves() -> Vec<Action> {
         nid,
         full: false,
     });
+    // Some with two zpages.
+    let pairs = [Action::Store {
+        count: 30,
+        len: 2 * CHUNK_SIZE,
+        nid: 2,
+        full: false,
+    }];
     let frees = [10, 90, 170].map(|k| Action::Free { count: 8, k });
     let keep = [Action::Keep { pages: 60 }];
-    keep.into_iter().chain(stores).chain(frees).collect()
+    let stores = keep.into_iter().chain(stores).chain(pairs);
+    stores.chain(frees).collect()
 }
 
 /// Runs sequences of actions, each on a new pool. All of `wanted` must happen.

@@ -571,6 +571,30 @@ fn every_step_between_states_is_taken() -> Result<(), Trouble> {
     pool.lose(last.slot.desc(), last.addr)??;
     drop_lost(&mut pool, last.addr)?;
 
+    // A zpage moves beside another; its page goes, is kept, and goes, and its slot goes last.
+    let first = pool.store(Nid(0), half)?;
+    let second = pool.store(Nid(1), half)?;
+    let repair = some(pool.begin_repair(first.slot.desc(), true)??, "partner")?;
+    let undone = pool.finish_repair(&repair, false)?;
+    ensure!(!undone.won, "{undone:?}");
+    let repair = some(pool.begin_repair(first.slot.desc(), true)??, "partner")?;
+    let repaired = pool.finish_repair(&repair, true)?;
+    ensure!(repaired.won && !repaired.emptied, "{repaired:?}");
+    let run = some(pool.take_empty(Nid(0), 1)?, "vacated page")?;
+    pool.put_back(run.first())?;
+    ensure!(pool.release_all()? == 1, "not one");
+    let freed = pool.free(first.slot)?;
+    ensure!(matches!(freed, Ok(Freed::Forgotten(_))), "{freed:?}");
+    // Both are freed on the way.
+    let first = pool.store(Nid(0), half)?;
+    let repair = some(pool.begin_repair(first.slot.desc(), true)??, "partner")?;
+    for slot in [first.slot, second.slot] {
+        ensure!(pool.free(slot)? == Ok(Freed::Moving), "not moving");
+    }
+    let repaired = pool.finish_repair(&repair, true)?;
+    ensure!(repaired.won && repaired.emptied, "{repaired:?}");
+    ensure!(pool.release_all()? == 2, "not two");
+
     let allowed = |from: State| {
         let next = State::ALL
             .into_iter()

@@ -42,7 +42,8 @@ impl Totals {
 ///
 /// - A descriptor is on a list of its node exactly when it is `Unbuddied`, on the
 ///   list of its free chunks.
-/// - It is on the list of its node's empty pages exactly when it is `Empty`.
+/// - It is on the list of its node's empty pages exactly when it is `Empty`, on that of the
+///   vacated ones exactly when it is `Vacated`.
 /// - It is on the list of lost pages exactly when it is `Lost` and has a page that is not
 ///   being dropped.
 /// - A leaf is among the open leaves exactly when it has a free descriptor.
@@ -136,8 +137,16 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
     pub fn empty_pages(&self) -> u64 {
         let nodes = self.nodes.as_ref().iter();
         nodes.fold(self.leaving, |sum, node| {
-            sum.saturating_add(node.empty_pages())
+            let empty = node.empty_pages().saturating_add(node.vacated_pages());
+            sum.saturating_add(empty)
         })
+    }
+
+    /// How many pages there would be fewer if zpages that have a page each were put together
+    /// as well as they can be on their nodes. O(1).
+    pub fn winnable(&self) -> u64 {
+        let nodes = self.nodes.as_ref().iter();
+        nodes.fold(0, |sum, node| sum.saturating_add(node.winnable()))
     }
 
     /// Pages of the pool, including those without zpages.

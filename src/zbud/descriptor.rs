@@ -16,7 +16,8 @@ const NO_SLOT: u32 = u32::MAX;
 ///
 /// The slots are there for density and for the cache line: a zpage's slot lives
 /// in the descriptor of the page it was first put into. A slot may stay longer
-/// than that page, when re-pairing moves the zpage elsewhere.
+/// than that page, when re-pairing moves the zpage elsewhere. No zpage comes into the page
+/// after that: so a page with one zpage has a slot for one more.
 ///
 /// # Invariants (under the pool lock)
 ///
@@ -24,6 +25,7 @@ const NO_SLOT: u32 = u32::MAX;
 ///   is 0.
 /// - `rmap[b]` names a live slot whose place is (this descriptor, b).
 /// - The chunks of both buddies together are at most [`NCHUNKS`].
+/// - While zpages may come to the page, its live slots are those of zpages in it.
 #[repr(C, align(16))]
 pub struct Descriptor {
     slots: [Slot; 2],
@@ -121,13 +123,35 @@ impl Descriptor {
         free(SlotIndex::A).or_else(|| free(SlotIndex::B))
     }
 
+    /// Whether a zpage has one of the slots. Under the pool lock.
+    pub(super) fn has_live_slot(&self) -> bool {
+        let live = |index| self.slot(index).word().live();
+        live(SlotIndex::A) || live(SlotIndex::B)
+    }
+
+    /// The buddy that is there and its length, if it is the only one. Under the pool lock.
+    pub(super) fn lone(&self) -> Option<(Buddy, Len)> {
+        match (self.len(Buddy::First), self.len(Buddy::Last)) {
+            (Some(len), None) => Some((Buddy::First, len)),
+            (None, Some(len)) => Some((Buddy::Last, len)),
+            _ => None,
+        }
+    }
+
+    /// Puts the zpage of `slot` at a buddy that is not there. Under the pool lock, before
+    /// anybody can map it there.
+    #[inline]
+    pub(super) fn take_in(&self, buddy: Buddy, slot: SlotId, len: Len) {
+        self.len.of(buddy).store(len.raw(), Ordering::Relaxed);
+        self.rmap.of(buddy).store(slot.raw(), Ordering::Relaxed);
+    }
+
     /// Stores a zpage of `len` bytes at a buddy that is not there, with slot
     /// `index`, which is free. Under the pool lock; returns the slot's name.
     #[inline]
     pub(super) fn store_at(&self, id: DescId, buddy: Buddy, index: SlotIndex, len: Len) -> SlotId {
         let slot = SlotId::new(id, index);
-        self.len.of(buddy).store(len.raw(), Ordering::Relaxed);
-        self.rmap.of(buddy).store(slot.raw(), Ordering::Relaxed);
+        self.take_in(buddy, slot, len);
         self.slot(index).publish(Place::new(id, buddy), true);
         slot
     }

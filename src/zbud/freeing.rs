@@ -8,6 +8,7 @@ use super::descriptor::Descriptor;
 use super::error::Error;
 use super::id::{Nid, PageAddr, SlotIndex};
 use super::node_books::NodeBooks;
+use super::slot::{Slot, Word};
 use super::state::State;
 use super::table::Table;
 
@@ -28,7 +29,7 @@ pub struct Released {
 pub enum Freed {
     /// It has another zpage.
     Kept,
-    /// It is being moved; the mover sees what is left when the copy is done.
+    /// Its page is being moved, or a zpage is: who copies sees what is left when that is done.
     Moving,
     /// The zpage was the last, and the page was claimed: release it.
     Released(Released),
@@ -38,9 +39,21 @@ pub enum Freed {
         /// As above.
         surplus: bool,
     },
-    /// It was the last of a lost page that was forgotten before. There may be a leaf to
-    /// remove, as `Released::leaf`.
-    Forgotten(Option<u32>),
+    /// Descriptors that were there for the zpage only are forgotten.
+    Forgotten(Forgotten),
+}
+
+/// What a freed zpage was the last in: a lost page that was forgotten before, a descriptor
+/// that had its slot and no page, or both.
+#[must_use]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Forgotten {
+    /// Leaves to remove, as `Released::leaf`.
+    pub leaves: [Option<u32>; 2],
+    /// It was the last of another page, too, which is [kept](Freed::Empty).
+    pub emptied: bool,
+    /// That is one too many.
+    pub surplus: bool,
 }
 
 impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
@@ -64,17 +77,58 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
     ) -> Result<Freed, Error> {
         let slot = owner.slot(index);
         let word = slot.unpinned()?;
-        let (id, buddy) = (word.place().desc(), word.place().buddy());
-        let desc = if word.home() {
-            owner
-        } else {
-            table.descriptor(id)?
-        };
         if !word.home() {
-            // The slot is elsewhere.
-            let slot = desc.rmap(buddy).ok_or(Error::Corrupt)?;
-            self.touch(table, slot.desc().leaf());
+            return self.free_elsewhere(table, owner, slot, word);
         }
+        self.free_from(table, owner, slot, word, claim_page)
+    }
+
+    /// Frees a zpage that is beside another, and with it the descriptor in which its slot
+    /// was, if that is there for the slot only. If the zpage was the last of its page, that
+    /// is never claimed: one descriptor goes at a time, if its page is not lost.
+    #[cold]
+    fn free_elsewhere<T: Table>(
+        &mut self,
+        table: &T,
+        owner: &Descriptor,
+        slot: &Slot,
+        word: Word,
+    ) -> Result<Freed, Error> {
+        let desc = table.descriptor(word.place().desc())?;
+        let name = desc.rmap(word.place().buddy()).ok_or(Error::Corrupt)?;
+        let stub = owner.is(State::Stub);
+        if stub {
+            self.leaves.check_release(table, name.desc())?;
+        }
+        self.touch(table, name.desc().leaf());
+        let freed = self.free_from(table, desc, slot, word, |_| false)?;
+        if !stub {
+            return Ok(freed);
+        }
+        let mut forgotten = Forgotten::default();
+        match freed {
+            Freed::Forgotten(lost) => forgotten = lost,
+            Freed::Empty { surplus } => (forgotten.emptied, forgotten.surplus) = (true, surplus),
+            _ => {}
+        }
+        // No error after the check.
+        let release = self.leaves.prepare_release(table, name.desc())?;
+        let leaves = &mut self.leaves;
+        forgotten.leaves[1] = leaves.release(name.desc(), owner, State::Stub, release);
+        Ok(Freed::Forgotten(forgotten))
+    }
+
+    /// Frees the zpage of `slot`, whose word is `word`; `desc` is the descriptor of its page.
+    #[inline(always)]
+    fn free_from<T: Table>(
+        &mut self,
+        table: &T,
+        desc: &Descriptor,
+        slot: &Slot,
+        word: Word,
+        claim_page: impl FnOnce(PageAddr) -> bool,
+    ) -> Result<Freed, Error> {
+        let (id, buddy) = (word.place().desc(), word.place().buddy());
         let Some(len) = desc.len(buddy) else {
             return match desc.state() {
                 Some(State::Lost) => self.free_lost(table, slot, word, desc),
@@ -97,7 +151,8 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
                 self.totals.sub(0, len.bytes());
                 Ok(Freed::Kept)
             }
-            Some(State::Moving) => {
+            // Of a page to which another comes, only its own is mapped and freed.
+            Some(State::Moving | State::Joining) => {
                 slot.retire(word)?;
 
                 desc.clear(buddy);

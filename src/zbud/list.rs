@@ -49,6 +49,13 @@ pub(super) struct Removal<'t> {
     prev: Option<&'t Links>,
 }
 
+impl<'t> Push<'t> {
+    /// For a push right after that of the entry with these links to the same list.
+    pub(super) fn after(links: &'t Links) -> Self {
+        Self { first: Some(links) }
+    }
+}
+
 impl Links {
     pub(super) fn new() -> Self {
         Self {
@@ -77,6 +84,28 @@ impl Links {
     #[inline]
     pub(super) fn set_prev(&self, prev: u32) {
         self.prev.store(prev, Ordering::Relaxed);
+    }
+
+    /// As [`Links::prepare_remove`], for an entry that is removed right after entry `name`,
+    /// whose removal is `before`: they may be neighbours.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Corrupt`] when a neighbour cannot be found.
+    pub(super) fn prepare_remove_after<'t>(
+        &self,
+        entries: impl Entries<'t>,
+        name: u32,
+        before: &Removal<'t>,
+    ) -> Result<Removal<'t>, Error> {
+        let find = |raw, instead| match self::name(raw) {
+            Some(found) if found == name => Ok(instead),
+            found => found.map(|name| entries.links(name)).transpose(),
+        };
+        Ok(Removal {
+            next: find(self.next(), before.next)?,
+            prev: find(self.prev(), before.prev)?,
+        })
     }
 
     /// Looks up what the removal of this entry needs. Inlined, as the result would
@@ -259,6 +288,41 @@ mod tests {
                 .iter()
                 .all(|&entry| list.holds(entries, entry, |_| true)));
             assert!(list.begins_well(entries, |_| true));
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn two_entries_leave_and_come_back_at_once() -> Result<(), Error> {
+        for (one, two) in [
+            (0, 1),
+            (1, 0),
+            (0, 2),
+            (2, 0),
+            (1, 2),
+            (2, 1),
+            (0, 3),
+            (3, 1),
+        ] {
+            let entries = [0; 4].map(|_| Links::new());
+            let entries = Found(&entries);
+            let mut list = list(entries)?;
+            let (first, second) = (entries.links(one)?, entries.links(two)?);
+            let removal = first.prepare_remove(entries)?;
+            let after = second.prepare_remove_after(entries, one, &removal)?;
+            list.remove(first, removal);
+            list.remove(second, after);
+            let mut left = vec![3, 2, 1, 0];
+            left.retain(|&name| name != one && name != two);
+            assert_eq!(names(&list, entries)?, left);
+            assert!(left.iter().all(|&name| list.holds(entries, name, |_| true)));
+
+            let push = list.prepare_push(entries)?;
+            list.push(one, first, push);
+            list.push(two, second, Push::after(first));
+            left.splice(0..0, [two, one]);
+            assert_eq!(names(&list, entries)?, left);
+            assert!(left.iter().all(|&name| list.holds(entries, name, |_| true)));
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use super::books::{node_mut, Books};
 use super::chunk::Buddy;
 use super::descriptor::Descriptor;
 use super::error::Error;
-use super::freeing::Freed;
+use super::freeing::{Forgotten, Freed};
 use super::id::{DescId, Nid, PageAddr};
 use super::moving::slot_of;
 use super::node_books::NodeBooks;
@@ -33,8 +33,8 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
     ///
     /// # Errors
     ///
-    /// [`Error::Stale`] when `id` does not describe `page`, when it is being moved or
-    /// released, or lost already; [`Error::Corrupt`]. Nothing has changed then.
+    /// [`Error::Stale`] when `id` does not describe `page`, when it is being moved, re-paired
+    /// or released, or lost already; [`Error::Corrupt`]. Nothing has changed then.
     pub fn lose<T: Table>(&mut self, table: &T, id: DescId, page: PageAddr) -> Result<(), Error> {
         let desc = table.descriptor(id).map_err(|_| Error::Stale)?;
         if desc.page() != Some(page) {
@@ -166,7 +166,10 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
             return Ok(Freed::Kept);
         }
         let leaf = self.leaves.release(id, desc, State::Lost, release);
-        Ok(Freed::Forgotten(leaf))
+        Ok(Freed::Forgotten(Forgotten {
+            leaves: [leaf, None],
+            ..Forgotten::default()
+        }))
     }
 }
 

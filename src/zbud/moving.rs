@@ -52,10 +52,14 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
     /// # Errors
     ///
     /// [`Error::Stale`] when `id` does not describe `page` (any more), or the page is
-    /// being released, or lost.
+    /// being released, re-paired, or lost.
     pub fn can_move<T: Table>(&self, table: &T, id: DescId, page: PageAddr) -> Result<bool, Error> {
         let desc = table.descriptor(id).map_err(|_| Error::Stale)?;
-        if desc.page() != Some(page) || desc.is(State::Leaving) || desc.is(State::Lost) {
+        let moves = matches!(
+            desc.state(),
+            Some(State::Unbuddied | State::Buddied | State::Empty)
+        );
+        if desc.page() != Some(page) || !moves {
             return Err(Error::Stale);
         }
         Ok(desc.pins(table) == 0)
@@ -79,8 +83,16 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
                 Some(State::Unbuddied | State::Buddied | State::Empty) => {
                     return Some((id, desc.page()))
                 }
-                Some(State::Moving) => return Some((id, None)),
-                Some(State::Free | State::Reserved | State::Leaving | State::Lost) | None => {}
+                Some(State::Moving | State::Joining) => return Some((id, None)),
+                Some(
+                    State::Free
+                    | State::Reserved
+                    | State::Leaving
+                    | State::Vacated
+                    | State::Stub
+                    | State::Lost,
+                )
+                | None => {}
             }
         }
         None
@@ -93,7 +105,7 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
     /// # Errors
     ///
     /// [`Error::Pinned`] when a zpage is mapped; [`Error::Stale`] when `id` does
-    /// not describe `src`, or it is being released, or lost; [`Error::BadNode`];
+    /// not describe `src`, or it is being released, re-paired, or lost; [`Error::BadNode`];
     /// [`Error::Corrupt`]. Nothing has changed then.
     pub fn begin_move<T: Table>(
         &mut self,

@@ -16,6 +16,7 @@ pub(super) struct Tally {
     pub(super) zpages: u64,
     pub(super) unbuddied_pages: u64,
     pub(super) empty_pages: u64,
+    pub(super) vacated_pages: u64,
 }
 
 impl Tally {
@@ -24,6 +25,7 @@ impl Tally {
         zpages: 0,
         unbuddied_pages: 0,
         empty_pages: 0,
+        vacated_pages: 0,
     };
 }
 
@@ -31,10 +33,12 @@ impl Tally {
 pub struct NodeBooks {
     /// Bit n is set exactly when `unbuddied[n]` is not empty.
     occupied: u64,
-    /// Lists of the pages with one zpage and n free chunks.
-    unbuddied: [List; NCHUNKS],
+    /// The pages with one zpage and n free chunks.
+    unbuddied: [Class; NCHUNKS],
     /// The pages without zpages.
     empty: List,
+    /// The pages that a zpage has left for good.
+    vacated: List,
     has: Tally,
     /// The fewest empty pages there were since [`NodeBooks::take_idle`].
     idle: u64,
@@ -43,6 +47,19 @@ pub struct NodeBooks {
     /// What it had when the audit began, and what that has counted of it so far.
     had: Tally,
     pub(super) counted: Tally,
+}
+
+/// Pages with the same number of free chunks.
+struct Class {
+    list: List,
+    pages: u32,
+}
+
+impl Class {
+    const EMPTY: Self = Self {
+        list: List::EMPTY,
+        pages: 0,
+    };
 }
 
 /// What part of the idle pages goes at a time while others are in use: one of so many, as what
@@ -62,8 +79,9 @@ impl NodeBooks {
     pub const fn new() -> Self {
         Self {
             occupied: 0,
-            unbuddied: [List::EMPTY; NCHUNKS],
+            unbuddied: [Class::EMPTY; NCHUNKS],
             empty: List::EMPTY,
+            vacated: List::EMPTY,
             has: Tally::NONE,
             idle: 0,
             home: Nid(0),
@@ -93,6 +111,44 @@ impl NodeBooks {
         self.has.empty_pages
     }
 
+    /// Pages on this node that are to be released, as their last zpage is beside another now.
+    #[inline]
+    pub fn vacated_pages(&self) -> u64 {
+        self.has.vacated_pages
+    }
+
+    /// How many pages there would be fewer if the zpages of unbuddied pages were put together
+    /// as well as they can be. O(1).
+    pub fn winnable(&self) -> u64 {
+        // The largest zpage beside the smallest, if they fit; then the next of those that are
+        // used up. What does not fit beside the smallest fits beside none.
+        let count = |free_chunks: usize| {
+            let class = self.unbuddied.get(free_chunks);
+            class.map_or(0, |class| class.pages)
+        };
+        let fit = |less: usize, more: usize| less.saturating_add(more) >= NCHUNKS;
+        let (mut less, mut more) = (1_usize, NCHUNKS - 1);
+        let (mut large, mut small) = (count(less), count(more));
+        let mut pairs = 0_u64;
+        while less < more {
+            if large == 0 || !fit(less, more) {
+                less = less.saturating_add(1);
+                large = count(less);
+            } else if small == 0 {
+                more = more.saturating_sub(1);
+                small = count(more);
+            } else {
+                let both = large.min(small);
+                pairs = pairs.saturating_add(both.into());
+                large = large.saturating_sub(both);
+                small = small.saturating_sub(both);
+            }
+        }
+        // Both are of one class now, and one of them knows what is left of it.
+        let left = if fit(less, more) { large.min(small) } else { 0 };
+        pairs.saturating_add(u64::from(left / 2))
+    }
+
     #[inline]
     pub(super) fn home(&self) -> Nid {
         self.home
@@ -115,7 +171,39 @@ impl NodeBooks {
     /// The first unbuddied page with that many free chunks.
     #[inline]
     pub(super) fn first(&self, free_chunks: usize) -> Option<DescId> {
-        DescId::from_raw(self.unbuddied.get(free_chunks)?.first()?)
+        DescId::from_raw(self.unbuddied.get(free_chunks)?.list.first()?)
+    }
+
+    /// The page into which a zpage of `chunks` chunks fits best, with its number of free
+    /// chunks, but for page `id`, which is unbuddied and has `its` free chunks. O(1).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Corrupt`] when it cannot be found.
+    pub(super) fn best_but<T: Table>(
+        &self,
+        table: &T,
+        chunks: usize,
+        id: DescId,
+        its: usize,
+    ) -> Result<Option<(DescId, usize)>, Error> {
+        let Some(mut free_chunks) = self.best_fit(chunks) else {
+            return Ok(None);
+        };
+        let mut first = self.first(free_chunks);
+        if first == Some(id) {
+            first = DescId::from_raw(table.descriptor(id)?.links().next());
+        }
+        if first.is_none() {
+            // It is the only one of its class.
+            match self.best_fit(its.saturating_add(1)) {
+                Some(next) => free_chunks = next,
+                None => return Ok(None),
+            }
+            first = self.first(free_chunks);
+        }
+        let found = first.ok_or(Error::Corrupt)?;
+        Ok(Some((found, free_chunks)))
     }
 
     /// Looks up what [`NodeBooks::push`] of a page with that many free chunks needs.
@@ -129,8 +217,8 @@ impl NodeBooks {
         table: &'t T,
         free_chunks: usize,
     ) -> Result<Push<'t>, Error> {
-        let list = self.unbuddied.get(free_chunks).ok_or(Error::Corrupt)?;
-        list.prepare_push(DescriptorEntries(table))
+        let class = self.unbuddied.get(free_chunks).ok_or(Error::Corrupt)?;
+        class.list.prepare_push(DescriptorEntries(table))
     }
 
     /// Puts a page with that many free chunks on its list.
@@ -142,8 +230,9 @@ impl NodeBooks {
         free_chunks: usize,
         push: Push<'_>,
     ) {
-        if let Some(list) = self.unbuddied.get_mut(free_chunks) {
-            list.push(id.raw(), desc.links(), push);
+        if let Some(class) = self.unbuddied.get_mut(free_chunks) {
+            class.list.push(id.raw(), desc.links(), push);
+            class.pages = class.pages.wrapping_add(1);
             self.occupied |= 1 << free_chunks;
             self.has.unbuddied_pages = self.has.unbuddied_pages.wrapping_add(1);
         }
@@ -170,9 +259,10 @@ impl NodeBooks {
     /// Removes a page with that many free chunks from its list.
     #[inline]
     pub(super) fn remove(&mut self, desc: &Descriptor, free_chunks: usize, removal: Removal<'_>) {
-        if let Some(list) = self.unbuddied.get_mut(free_chunks) {
-            list.remove(desc.links(), removal);
-            if list.is_empty() {
+        if let Some(class) = self.unbuddied.get_mut(free_chunks) {
+            class.list.remove(desc.links(), removal);
+            class.pages = class.pages.wrapping_sub(1);
+            if class.list.is_empty() {
                 self.occupied &= !(1 << free_chunks);
             }
             self.has.unbuddied_pages = self.has.unbuddied_pages.wrapping_sub(1);
@@ -185,8 +275,8 @@ impl NodeBooks {
         DescId::from_raw(self.empty.first()?)
     }
 
-    /// The page without zpages that comes after `skip` others. The time this takes grows
-    /// with that.
+    /// The page without zpages that comes after `skip` others; first come those that are to
+    /// be released in any case. The time this takes grows with `skip`.
     ///
     /// # Errors
     ///
@@ -196,12 +286,20 @@ impl NodeBooks {
         table: &T,
         skip: usize,
     ) -> Result<Option<DescId>, Error> {
-        let mut next = self.first_empty();
-        for _ in 0..skip {
-            let Some(id) = next else { break };
-            next = DescId::from_raw(table.descriptor(id)?.links().next());
+        let vacated = self.vacated.first().and_then(DescId::from_raw);
+        let mut left = skip;
+        let mut found = None;
+        for first in [vacated, self.first_empty()] {
+            found = first;
+            while let Some(id) = found.filter(|_| left != 0) {
+                found = DescId::from_raw(table.descriptor(id)?.links().next());
+                left = left.saturating_sub(1);
+            }
+            if found.is_some() {
+                break;
+            }
         }
-        Ok(next)
+        Ok(found)
     }
 
     /// As [`NodeBooks::prepare_push`], for the empty pages.
@@ -229,6 +327,35 @@ impl NodeBooks {
         self.idle = self.idle.min(self.has.empty_pages);
     }
 
+    /// As [`NodeBooks::prepare_push`], for the vacated pages.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Corrupt`] when it cannot be found.
+    pub(super) fn prepare_push_vacated<'t, T: Table>(
+        &self,
+        table: &'t T,
+    ) -> Result<Push<'t>, Error> {
+        self.vacated.prepare_push(DescriptorEntries(table))
+    }
+
+    /// Puts a page among the vacated ones.
+    pub(super) fn push_vacated(&mut self, id: DescId, desc: &Descriptor, push: Push<'_>) {
+        self.vacated.push(id.raw(), desc.links(), push);
+        self.has.vacated_pages = self.has.vacated_pages.wrapping_add(1);
+    }
+
+    /// Takes a page from the vacated ones.
+    pub(super) fn remove_vacated(&mut self, desc: &Descriptor, removal: Removal<'_>) {
+        self.vacated.remove(desc.links(), removal);
+        self.has.vacated_pages = self.has.vacated_pages.wrapping_sub(1);
+    }
+
+    /// The list of vacated pages.
+    pub(super) fn vacated(&self) -> &List {
+        &self.vacated
+    }
+
     /// How many of the empty pages should go: of those that were not needed since this was
     /// last asked a [part](SLOWLY), or all if none came or went meanwhile.
     pub(super) fn take_idle(&mut self) -> u64 {
@@ -247,7 +374,7 @@ impl NodeBooks {
 
     /// The list of pages with that many free chunks.
     pub(super) fn unbuddied(&self, free_chunks: usize) -> Option<&List> {
-        self.unbuddied.get(free_chunks)
+        Some(&self.unbuddied.get(free_chunks)?.list)
     }
 
     /// The audit begins.
@@ -273,10 +400,13 @@ impl NodeBooks {
         self.has.zpages = self.has.zpages.wrapping_sub(zpages);
     }
 
-    /// The lists, each with its number of free chunks and whether its bit is set.
-    pub(super) fn lists(&self) -> impl Iterator<Item = (usize, &List, bool)> {
-        let lists = self.unbuddied.iter().enumerate();
-        lists
-            .map(|(free_chunks, list)| (free_chunks, list, (self.occupied >> free_chunks) & 1 == 1))
+    /// The lists, each with its number of free chunks, whether its bit is set, and how many
+    /// pages it should have.
+    pub(super) fn lists(&self) -> impl Iterator<Item = (usize, &List, bool, u64)> {
+        let classes = self.unbuddied.iter().enumerate();
+        classes.map(|(free_chunks, class)| {
+            let occupied = (self.occupied >> free_chunks) & 1 == 1;
+            (free_chunks, &class.list, occupied, class.pages.into())
+        })
     }
 }

@@ -213,6 +213,25 @@ impl OpenLeaves {
         Ok(Release { leaf, used, change })
     }
 
+    /// Fails if [`prepare_release`](Self::prepare_release) of a descriptor in use may fail
+    /// after the release of another one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Corrupt`] when what it needs cannot be found.
+    #[cold]
+    pub(super) fn check_release<T: Table>(&self, table: &T, id: DescId) -> Result<(), Error> {
+        let leaf = table.leaf(id.leaf()).ok_or(Error::Corrupt)?;
+        for list in &self.lists {
+            let _ = list.prepare_push(LeafEntries(table))?;
+        }
+        // The other one has found its own leaf, and the neighbours of that.
+        if !leaf.full() {
+            let _ = leaf.links().prepare_remove(LeafEntries(table))?;
+        }
+        Ok(())
+    }
+
     /// Makes a descriptor that is in state `from` free. Returns the number of its leaf if
     /// that is no longer needed. One unused leaf is kept, so that a pool that grows and
     /// shrinks by a page does not allocate each time.

@@ -69,8 +69,9 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
     /// Takes up to `at_most` pages without zpages on node `nid` that follow each other in a
     /// leaf, to be released: no zpage comes into them any more, and they do not move.
     /// [Release](Self::release) each, or [put it back](Self::put_back). `None` when there
-    /// is none. The first `skip` in the list are not where it begins: those that were just
-    /// put back. The time this takes is bounded by that and the size of a leaf.
+    /// is none. It begins with one that a zpage has left for good, if there is one, but not
+    /// with the first `skip` of all: those that were just put back. The time this takes is
+    /// bounded by that and the size of a leaf.
     ///
     /// # Errors
     ///
@@ -111,7 +112,8 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
     }
 
     /// Forgets a page that [`take_empty`](Self::take_empty) took: mm has it no longer.
-    /// Returns a leaf to remove from the table, as `Released::leaf`.
+    /// Returns a leaf to remove from the table, as `Released::leaf`. The descriptor stays as
+    /// long as a zpage that is elsewhere has a slot there.
     ///
     /// # Errors
     ///
@@ -130,10 +132,15 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
         self.leaving = self.leaving.wrapping_sub(1);
         self.totals.sub(1, 0);
         desc.set_page(None, Nid(0));
+        if desc.has_live_slot() {
+            desc.step(State::Leaving, State::Stub);
+            return Ok(None);
+        }
         Ok(self.leaves.release(id, desc, State::Leaving, release))
     }
 
-    /// Keeps a page that [`take_empty`](Self::take_empty) took: mm has hold of it.
+    /// Keeps a page that [`take_empty`](Self::take_empty) took: mm has hold of it. If a zpage
+    /// that is elsewhere has a slot there, it is not for other zpages, but to be released soon.
     ///
     /// # Errors
     ///
@@ -145,16 +152,26 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
         }
         self.touch(table, id.leaf());
         let node = node_mut(&mut self.nodes, desc.nid()).map_err(|_| Error::Corrupt)?;
-        let push = node.prepare_push_empty(table)?;
+        let vacated = desc.has_live_slot();
+        let push = if vacated {
+            node.prepare_push_vacated(table)?
+        } else {
+            node.prepare_push_empty(table)?
+        };
 
         self.leaving = self.leaving.wrapping_sub(1);
-        desc.step(State::Leaving, State::Empty);
-        node.push_empty(id, desc, push);
+        if vacated {
+            desc.step(State::Leaving, State::Vacated);
+            node.push_vacated(id, desc, push);
+        } else {
+            desc.step(State::Leaving, State::Empty);
+            node.push_empty(id, desc, push);
+        }
         Ok(())
     }
 }
 
-/// Takes the page at that offset of a leaf, if it is an empty one on node `nid`.
+/// Takes the page at that offset of a leaf, if it is an empty or vacated one on node `nid`.
 fn take<T: Table>(
     node: &mut NodeBooks,
     table: &T,
@@ -163,11 +180,16 @@ fn take<T: Table>(
     offset: usize,
 ) -> Result<(), Error> {
     let desc = leaf.descriptor(offset).ok_or(Error::Stale)?;
-    if !desc.is(State::Empty) || desc.nid() != nid {
-        return Err(Error::Stale);
-    }
+    let state = match desc.state() {
+        Some(state @ (State::Empty | State::Vacated)) if desc.nid() == nid => state,
+        _ => return Err(Error::Stale),
+    };
     let removal = desc.links().prepare_remove(DescriptorEntries(table))?;
-    node.remove_empty(desc, removal);
-    desc.step(State::Empty, State::Leaving);
+    if state == State::Empty {
+        node.remove_empty(desc, removal);
+    } else {
+        node.remove_vacated(desc, removal);
+    }
+    desc.step(state, State::Leaving);
     Ok(())
 }

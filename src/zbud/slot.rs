@@ -19,11 +19,12 @@ const PIN: u64 = 1 << 35;
 /// | free   | 0                    | `publish`, under the pool lock                |
 /// | live   | LIVE, pins 0         | `pin`; `freeze`, `retire` under the pool lock |
 /// | pinned | LIVE, pins > 0       | `unpin`                                       |
-/// | frozen | LIVE, FROZEN, pins 0 | `thaw`, `retire`, under the pool lock         |
+/// | frozen | LIVE, FROZEN, pins 0 | `thaw`, `thaw_at`, `retire`, under the pool   |
+/// |        |                      | lock                                          |
 ///
 /// HOME says that the descriptor of the zpage's page is the slot's owner, the one
 /// that the slot lives in, which spares `map` a look into the table. Only re-pairing,
-/// which moves a zpage beside another, makes it otherwise.
+/// which moves a zpage beside another (`thaw_at`), makes it otherwise.
 ///
 /// # Invariants
 ///
@@ -199,6 +200,13 @@ impl Slot {
         // store is enough: nobody else changes a frozen word but under the pool lock.
         self.0.store(self.word().0 & !FROZEN, Ordering::Release);
     }
+
+    /// The same for a zpage that is at `place` now.
+    pub(super) fn thaw_at(&self, place: Place, home: bool) {
+        // Release: as in `thaw`, of what the descriptor at `place` says about the zpage. One
+        // store, so that nobody pins it where it was.
+        self.publish(place, home);
+    }
 }
 
 #[cfg(all(test, not(loom)))]
@@ -230,6 +238,8 @@ mod tests {
         slot.thaw();
         assert_eq!(slot.word().0, 5 | LIVE | HOME);
         assert!(slot.freeze());
+        slot.thaw_at(Place::from_raw(9), false);
+        assert_eq!(slot.word().0, 9 | LIVE);
         slot.retire(slot.unpinned()?)?;
         assert_eq!(slot.word().0, 0);
         Ok(())

@@ -25,6 +25,15 @@
 /// | Unbuddied, Buddied | Lost               | `lose`: the memory of the page is broken              |
 /// | Empty              | Lost               | `lose`                                                |
 /// | Lost               | Free               | `forget` of the page, or `free` of the last zpage     |
+/// | Unbuddied          | Moving, Joining    | `begin_repair`: a zpage goes beside another           |
+/// | Moving             | Vacated            | `finish_repair`, of the page that it has left         |
+/// | Moving             | Unbuddied          | the same, when it could not be copied                 |
+/// | Joining            | Unbuddied, Buddied | `finish_repair`, by the zpages that are there         |
+/// | Joining            | Empty              | the same, when both were freed meanwhile              |
+/// | Vacated            | Leaving            | `take_empty`, to be released                          |
+/// | Leaving            | Vacated            | `put_back`, while a zpage elsewhere has a slot here   |
+/// | Leaving            | Stub               | `release` of the page, while one has                  |
+/// | Stub               | Free               | `free` of that zpage                                  |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
     /// Describes no page.
@@ -44,11 +53,19 @@ pub enum State {
     /// The memory of its page is broken, and its zpages are lost; on the list of such until
     /// the page is dropped.
     Lost = 7,
+    /// A zpage is being copied to this page. Its own, if it has one still, can be mapped and
+    /// freed. On no list.
+    Joining = 8,
+    /// No zpage, and none to come: its last is beside another now. On the list of such of its
+    /// node, to be released.
+    Vacated = 9,
+    /// Describes no page, but the slot of a zpage that is elsewhere lives here. On no list.
+    Stub = 10,
 }
 
 impl State {
     /// All states.
-    pub const ALL: [State; 8] = [
+    pub const ALL: [State; 11] = [
         State::Free,
         State::Unbuddied,
         State::Buddied,
@@ -57,22 +74,36 @@ impl State {
         State::Reserved,
         State::Leaving,
         State::Lost,
+        State::Joining,
+        State::Vacated,
+        State::Stub,
     ];
 
     /// Whether a descriptor may go from this state to `next` in one step.
     #[inline]
     pub const fn may_become(self, next: State) -> bool {
-        use State::{Buddied, Empty, Free, Leaving, Lost, Moving, Reserved, Unbuddied};
+        use State::{
+            Buddied, Empty, Free, Joining, Leaving, Lost, Moving, Reserved, Stub, Unbuddied,
+            Vacated,
+        };
         match self {
             Free => matches!(next, Reserved),
             Reserved => matches!(next, Unbuddied | Free),
-            Unbuddied => matches!(next, Buddied | Free | Empty | Moving | Lost),
+            Unbuddied => matches!(next, Buddied | Free | Empty | Moving | Lost | Joining),
             Buddied => matches!(next, Unbuddied | Moving | Lost),
-            Moving => matches!(next, Unbuddied | Buddied | Empty),
+            Moving => matches!(next, Unbuddied | Buddied | Empty | Vacated),
             Empty => matches!(next, Unbuddied | Moving | Leaving | Lost),
-            Leaving => matches!(next, Free | Empty),
-            Lost => matches!(next, Free),
+            Leaving => matches!(next, Free | Empty | Vacated | Stub),
+            Joining => matches!(next, Unbuddied | Buddied | Empty),
+            Vacated => matches!(next, Leaving),
+            Lost | Stub => matches!(next, Free),
         }
+    }
+
+    /// Whether no zpage comes to the page of a descriptor, if it has one, as long as zpages
+    /// that are elsewhere have slots there.
+    pub(super) const fn stays_empty(self) -> bool {
+        matches!(self, State::Leaving | State::Vacated | State::Stub)
     }
 
     #[inline]
@@ -86,6 +117,9 @@ impl State {
             5 => Self::Reserved,
             6 => Self::Leaving,
             7 => Self::Lost,
+            8 => Self::Joining,
+            9 => Self::Vacated,
+            10 => Self::Stub,
             _ => return None,
         })
     }
@@ -118,6 +152,8 @@ mod tests {
             }
         }
         steps.sort_unstable();
+        // Some steps are made by several operations.
+        steps.dedup();
         steps
     }
 

@@ -170,6 +170,10 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
                 check(desc.page().is_none(), at(Invariant::Page, id))?;
             } else if state == State::Lost {
                 self.check_lost(table, id, desc)?;
+            } else if state == State::Stub {
+                check(desc.page().is_none(), at(Invariant::Page, id))?;
+                let empty = !desc.has_zpages() && desc.has_live_slot();
+                check(empty, at(Invariant::Zpages, id))?;
             } else {
                 self.check_page(table, id, desc, state)?;
             }
@@ -185,6 +189,7 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
                         .is_some_and(|slot| slot.desc() == id && slot.index() == index);
                     check(named, at(Invariant::OrphanSlot, id))?;
                     check(word.home() == (place.desc() == id), at(Invariant::Rmap, id))?;
+                    check(word.home() || state.stays_empty(), at(Invariant::Stray, id))?;
                 }
             }
         }
@@ -228,14 +233,20 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
             State::Unbuddied => zpages == 1,
             State::Buddied => zpages == 2,
             State::Moving => true,
-            State::Empty | State::Leaving | State::Free | State::Reserved | State::Lost => {
-                zpages == 0
-            }
+            State::Joining => zpages <= 1,
+            State::Empty
+            | State::Leaving
+            | State::Vacated
+            | State::Free
+            | State::Reserved
+            | State::Stub
+            | State::Lost => zpages == 0,
         };
         check(expected, at(Invariant::Zpages, id))?;
         let list = match state {
             State::Unbuddied => node.unbuddied(desc.free_chunks()),
             State::Empty => Some(node.empty().0),
+            State::Vacated => Some(node.vacated()),
             _ => None,
         };
         if let Some(list) = list {
@@ -250,6 +261,10 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
             u64::from(state == State::Unbuddied),
         );
         add(&mut counted.empty_pages, u64::from(state == State::Empty));
+        add(
+            &mut counted.vacated_pages,
+            u64::from(state == State::Vacated),
+        );
         add(&mut self.audit.counted.pages, 1);
         add(&mut self.audit.counted.stored_bytes, bytes);
         add(&mut self.audit.counted.zpages, zpages);
@@ -301,11 +316,23 @@ fn add(counted: &mut u64, more: u64) {
 
 /// Checks how the lists of a node begin.
 fn check_node<T: Table>(table: &T, nid: usize, node: &NodeBooks) -> Result<(), Violation> {
-    for (free_chunks, list, occupied) in node.lists() {
+    let mut unbuddied = 0_u64;
+    for (free_chunks, list, occupied, pages) in node.lists() {
         check(occupied != list.is_empty(), pool(Invariant::Bitmap))?;
+        check(occupied == (pages != 0), pool(Invariant::Counter))?;
+        unbuddied = unbuddied.saturating_add(pages);
         let begins = begins(table, list, same(State::Unbuddied, nid, free_chunks));
         check(begins, pool(Invariant::List))?;
     }
+    check(
+        unbuddied == node.unbuddied_pages(),
+        pool(Invariant::Counter),
+    )?;
+    let vacated = same(State::Vacated, nid, NCHUNKS);
+    check(
+        begins(table, node.vacated(), vacated),
+        pool(Invariant::List),
+    )?;
     let (list, counts) = node.empty();
     let begins = begins(table, list, same(State::Empty, nid, NCHUNKS));
     check(begins, pool(Invariant::List))?;

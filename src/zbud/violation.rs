@@ -21,6 +21,8 @@ pub enum Invariant {
     Rmap,
     /// No reverse map names a live slot.
     OrphanSlot,
+    /// A zpage is elsewhere than in the page where its slot lives, to which zpages may come.
+    Stray,
     /// A slot is frozen though its page is not being moved, or the reverse.
     Frozen,
     /// A list has a wrong entry, or is not linked both ways.

@@ -9,8 +9,8 @@ use super::{some, Trouble};
 use crate::ensure;
 use std::collections::BTreeSet;
 use zbud_movable_core::zbud::{
-    Cursor, DescId, Error, Finish, Freed, Leaf, Len, Nid, PageAddr, SlotIndex, State, Table,
-    PAGE_SIZE,
+    Buddy, Cursor, DescId, Descriptor, Error, Finish, Freed, Leaf, Len, Nid, PageAddr, Repair,
+    Repaired, SlotIndex, State, Table, PAGE_SIZE,
 };
 
 /// The nodes of the pool.
@@ -89,6 +89,27 @@ pub enum Action {
     Keep {
         pages: usize,
     },
+    /// Begins to move the zpage of the k-th page beside another, on any node.
+    BeginRepair {
+        k: usize,
+        elsewhere: bool,
+    },
+    /// Ends the k-th of these; it could be `copied` or not.
+    FinishRepair {
+        k: usize,
+        copied: bool,
+    },
+    /// Re-pairs the k-th page; meanwhile the zpage that moves, or the other, is freed.
+    Repair {
+        k: usize,
+        elsewhere: bool,
+        freed: [bool; 2],
+        copied: bool,
+    },
+    /// Re-pairs all that can be; the worker releases the pages that are won.
+    Compact {
+        elsewhere: bool,
+    },
     /// The memory of the k-th page breaks.
     Lose {
         k: usize,
@@ -141,11 +162,19 @@ struct Open {
     nid: Nid,
 }
 
+/// A re-pairing that has begun.
+struct OpenRepair {
+    repair: Repair,
+    src: PageAddr,
+    dst: PageAddr,
+}
+
 /// A pool, the reference, and what is going on.
 pub struct World {
     pool: Pool,
     reference: Reference,
     moves: Vec<Open>,
+    repairs: Vec<OpenRepair>,
     held: Vec<PageAddr>,
     taken: Vec<(DescId, PageAddr)>,
     reserved: Vec<DescId>,
@@ -179,6 +208,7 @@ impl World {
             pool: Pool::new(NODES),
             reference: Reference::default(),
             moves: Vec::new(),
+            repairs: Vec::new(),
             held: Vec::new(),
             taken: Vec::new(),
             reserved: Vec::new(),
@@ -326,6 +356,56 @@ impl World {
                 let limit = pages.map_or(u64::MAX, |pages| pages as u64);
                 self.pool.books.limit(limit);
             }
+            Action::BeginRepair { k, elsewhere } => {
+                if let Some(addr) = self.addr(k) {
+                    self.begin_repair(addr, elsewhere)?;
+                }
+            }
+            Action::FinishRepair { k, copied } => {
+                if let Some(open) = pick(&mut self.repairs, k) {
+                    self.finish_repair(&open, copied)?;
+                }
+            }
+            Action::Repair {
+                k,
+                elsewhere,
+                freed,
+                copied,
+            } => {
+                let open = self.repairs.len();
+                if let Some(addr) = self.addr(k) {
+                    self.begin_repair(addr, elsewhere)?;
+                }
+                for open in self.repairs.split_off(open) {
+                    for (addr, freed) in [open.src, open.dst].into_iter().zip(freed) {
+                        let key = self.reference.page(addr)?.zpages().next();
+                        if let Some(key) = key.filter(|_| freed) {
+                            self.free(key)?;
+                        }
+                    }
+                    self.finish_repair(&open, copied)?;
+                }
+            }
+            Action::Compact { elsewhere } => {
+                let pages = self.reference.pages.keys();
+                let pages: Vec<_> = pages.filter_map(|&page| PageAddr::new(page)).collect();
+                let open = self.repairs.len();
+                for addr in pages {
+                    self.begin_repair(addr, elsewhere)?;
+                    for open in self.repairs.split_off(open) {
+                        self.finish_repair(&open, true)?;
+                    }
+                }
+                let taken = self.taken.len();
+                for nid in (0..NODES).map(Nid) {
+                    while !self.reference.releasable_on(nid).1.is_empty() {
+                        self.take(nid, usize::MAX, 0)?;
+                    }
+                }
+                while self.taken.len() > taken {
+                    self.work(self.taken.len() - 1, false)?;
+                }
+            }
             Action::Lose { k } => {
                 if let Some(addr) = self.addr(k) {
                     self.lose(addr)?;
@@ -466,14 +546,17 @@ impl World {
     fn free(&mut self, key: u32) -> Result<(), Trouble> {
         let zpage = self.zpage(key)?.clone();
         let locked = self.pool.pages.holder(zpage.addr).is_some();
+        let joining = self.reference.page(zpage.addr)?.joining;
         if zpage.pins.is_empty() {
             let freed = self.pool.free(zpage.slot)??;
             self.reached.insert(match freed {
                 Freed::Kept => "Kept",
+                Freed::Moving if joining => "a page that is joined lost its own",
                 Freed::Moving => "Moving",
                 Freed::Released(_) => "Released",
                 Freed::Empty { .. } => "Empty",
-                Freed::Forgotten(_) => return Err(Trouble("not lost".into())),
+                Freed::Forgotten(forgotten) if forgotten.emptied => "a stub went with the last",
+                Freed::Forgotten(_) => "a stub went",
             });
             return self.reference.free(key, locked, freed);
         }
@@ -536,12 +619,11 @@ impl World {
         let page = self.reference.page(src)?.clone();
         let pinned = self.reference.pinned(&page);
         let can = self.pool.books.can_move(&self.pool.table, page.id, src);
-        let leaving = page.state() == State::Leaving;
-        let movable = !pinned && !leaving;
-        let expected = if leaving {
-            Err(Error::Stale)
-        } else {
+        let movable = !pinned && page.movable();
+        let expected = if page.movable() {
             Ok(movable)
+        } else {
+            Err(Error::Stale)
         };
         ensure!(can == expected, "can_move({src:?}) says {can:?}");
         let before = self.pool.picture();
@@ -561,17 +643,23 @@ impl World {
                 return Ok(true);
             }
             Err(error) => {
-                let right = if pinned { Error::Pinned } else { Error::Stale };
+                let right = if page.movable() {
+                    Error::Pinned
+                } else {
+                    Error::Stale
+                };
                 ensure!(!movable && error == right, "begin_move says {error:?}");
                 ensure!(
                     before == self.pool.picture(),
                     "a refused move did something"
                 );
                 self.pool.pages.unlock(src)?;
-                self.reached.insert(if pinned {
-                    "a move found a mapped zpage"
-                } else {
-                    "a move found a page that was leaving"
+                self.reached.insert(match page.state() {
+                    State::Moving => "a move found a page whose zpage was being moved",
+                    State::Joining => "a move found a page that was being joined",
+                    State::Vacated => "a move found a vacated page",
+                    State::Leaving => "a move found a page that was leaving",
+                    _ => "a move found a mapped zpage",
                 });
             }
         }
@@ -615,8 +703,91 @@ impl World {
         Ok(right.emptied)
     }
 
+    /// Begins to move the zpage of a page beside another.
+    fn begin_repair(&mut self, src: PageAddr, elsewhere: bool) -> Result<(), Trouble> {
+        let page = self.reference.page(src)?.clone();
+        let partners = self.reference.partners(src, elsewhere, NODES)?;
+        let pinned = self.reference.pinned(&page);
+        let before = self.pool.picture();
+        let begun = self.pool.begin_repair(page.id, elsewhere)?;
+        let Ok(Some(repair)) = begun else {
+            let (right, what) = match partners {
+                None => (Err(Error::Stale), "a re-pairing of no lone zpage"),
+                Some(partners) if partners.is_empty() => (Ok(None), "nothing to re-pair with"),
+                Some(_) => (Err(Error::Pinned), "a re-pairing of a mapped zpage"),
+            };
+            ensure!(begun == right, "{begun:?}, not {right:?}");
+            ensure!(pinned || begun != Err(Error::Pinned), "not pinned");
+            ensure!(before == self.pool.picture(), "a refusal did something");
+            self.reached.insert(what);
+            return Ok(());
+        };
+        let (dst, at) = repair.to;
+        let partners = some(partners, "zpage to re-pair")?;
+        ensure!(
+            !pinned && partners.contains(&dst),
+            "{dst:?} of {partners:?}"
+        );
+        let other = self.reference.page(dst)?;
+        ensure!(repair.dst == other.id, "{:?} is at {dst:?}", repair.dst);
+        let buddy = if other.first.is_some() {
+            Buddy::Last
+        } else {
+            Buddy::First
+        };
+        if other.nid != page.nid {
+            self.reached.insert("a re-pairing to another node");
+        }
+        if self.reference.home(page.nid) != page.nid {
+            self.reached
+                .insert("a re-pairing where zpages do not come to");
+        }
+        let key = some(page.zpages().next(), "zpage")?;
+        let zpage = self.zpage(key)?.clone();
+        let len = Len::new(zpage.bytes.len())?;
+        let right = repair.from == (src, len.extent(zpage.buddy)) && at == len.extent(buddy);
+        ensure!(right, "{repair:?} of {zpage:?} as {buddy:?}");
+        self.reference.page(src)?.moving = true;
+        self.reference.page(dst)?.joining = true;
+        self.repairs.push(OpenRepair { repair, src, dst });
+        Ok(())
+    }
+
+    fn finish_repair(&mut self, open: &OpenRepair, copied: bool) -> Result<(), Trouble> {
+        let there = |page: &Page| page.zpages().next();
+        let frozen = there(self.reference.page(open.src)?);
+        let other = there(self.reference.page(open.dst)?);
+        let repaired = self.pool.finish_repair(&open.repair, copied)?;
+        let joins = frozen.filter(|_| copied);
+        let right = Repaired {
+            won: copied || frozen.is_none(),
+            emptied: joins.or(other).is_none(),
+        };
+        ensure!(repaired == right, "said {repaired:?}, not {right:?}");
+        self.reached.insert(match (frozen, copied, other) {
+            (Some(_), true, Some(_)) => "a zpage was re-paired",
+            (Some(_), true, None) => "a zpage was re-paired with none",
+            (Some(_), false, Some(_)) => "a re-pairing was undone",
+            (Some(_), false, None) => "a re-pairing with none was undone",
+            (None, _, Some(_)) => "a zpage was freed while it was re-paired",
+            (None, _, None) => "both zpages were freed",
+        });
+        // It takes no whole page.
+        let buddy = match open.repair.to.1.offset() {
+            0 => Buddy::First,
+            _ => Buddy::Last,
+        };
+        self.reference.repaired(open.src, open.dst, buddy, copied)?;
+        let again = self
+            .pool
+            .books
+            .finish_repair(&self.pool.table, &open.repair, copied);
+        ensure!(again == Err(Error::Stale), "ended twice: {again:?}");
+        Ok(())
+    }
+
     fn take(&mut self, nid: Nid, at_most: usize, skip: usize) -> Result<(), Trouble> {
-        let empty = self.reference.empty_on(nid).len();
+        let (empty, vacated) = self.reference.releasable_on(nid);
         let Some(run) = self.pool.take_empty_after(nid, at_most, skip)? else {
             ensure!(
                 empty <= skip || at_most == 0,
@@ -631,6 +802,14 @@ impl World {
         if run.len() > 1 {
             self.reached.insert("a run was taken");
         }
+        let taken = run
+            .ids()
+            .filter_map(|id| self.pool.table.descriptor(id).ok()?.page());
+        let first = taken.into_iter().any(|page| vacated.contains(&page));
+        ensure!(
+            first || skip != 0 || vacated.is_empty(),
+            "{run:?} has no vacated page"
+        );
         for id in run.ids() {
             let addr = some(self.pool.table.descriptor(id)?.page(), "page")?;
             let page = self.reference.page(addr)?;
@@ -650,10 +829,21 @@ impl World {
             self.pool.release(id, addr)?;
             self.reference.pages.remove(&addr.address());
             self.reached.insert("the worker released a page");
+            let left = self.pool.table.even_hidden(id).and_then(Descriptor::state);
+            let stub = left == Some(State::Stub);
+            ensure!(stub == self.reference.keeps(id), "{id:?} became {left:?}");
+            if stub {
+                self.reached.insert("the worker left a stub");
+            }
         } else {
             self.pool.put_back(id)?;
-            self.reference.page(addr)?.leaving = false;
-            self.reached.insert("the worker put a page back");
+            let vacated = self.reference.keeps(id);
+            let page = self.reference.page(addr)?;
+            (page.leaving, page.vacated) = (false, vacated);
+            self.reached.insert(match vacated {
+                true => "the worker put a vacated page back",
+                false => "the worker put a page back",
+            });
         }
         self.pool.pages.put(addr)
     }
@@ -663,12 +853,12 @@ impl World {
         let before = self.pool.picture();
         match self.pool.lose(page.id, addr)? {
             Ok(()) => {
-                ensure!(!page.moving && !page.leaving, "lost {page:?}");
+                ensure!(page.movable(), "lost {page:?}");
                 self.reference.lose(addr)?;
                 self.reached.insert("a page was lost");
             }
             Err(error) => {
-                let busy = page.moving || page.leaving;
+                let busy = !page.movable();
                 ensure!(busy && error == Error::Stale, "lose says {error:?}");
                 ensure!(before == self.pool.picture(), "a refusal did something");
                 self.reached.insert("a page could not be lost");
@@ -715,7 +905,7 @@ impl World {
             return Ok(());
         }
         let freed = self.pool.free(slot)??;
-        if matches!(freed, Freed::Forgotten(_)) {
+        if let Freed::Forgotten(_) = freed {
             self.reached.insert("Forgotten");
         }
         self.reference.free_lost(key, freed)
@@ -736,6 +926,7 @@ impl World {
             ),
             (books.release(table, nobody).err(), Error::Stale),
             (books.put_back(table, nobody).err(), Error::Stale),
+            (books.begin_repair(table, nobody, true).err(), Error::Stale),
             (
                 books.insert(table, nobody, nowhere, Nid(NODES), len).err(),
                 Error::BadNode,
@@ -825,6 +1016,9 @@ impl World {
         while let Some(open) = self.moves.pop() {
             self.finish(&open)?;
         }
+        while let Some(open) = self.repairs.pop() {
+            self.finish_repair(&open, true)?;
+        }
         while let Some(id) = self.reserved.pop() {
             self.pool.unreserve(id)?;
         }
@@ -853,7 +1047,7 @@ impl World {
             self.work(0, false)?;
         }
         for nid in (0..NODES).map(Nid) {
-            while !self.reference.empty_on(nid).is_empty() {
+            while self.reference.releasable_on(nid).0 != 0 {
                 self.take(nid, usize::MAX, 0)?;
             }
         }

@@ -5,6 +5,7 @@
 //! - [`table`]: leaves that can be removed, so that a use after that shows;
 //! - [`pages`]: pages with bytes, a node, references and a page lock;
 //! - [`pool`]: all of it together, used as the module uses it;
+//! - [`sizes`]: lengths of zpages, as real data have them;
 //! - [`reference`]: what a pool must do, written down naively;
 //! - [`driver`]: actions done to both of them;
 //! - [`model`]: the same in small, over loom's types.
@@ -25,6 +26,8 @@ pub mod pages;
 pub mod pool;
 #[cfg(not(loom))]
 pub mod reference;
+#[cfg(not(loom))]
+pub mod sizes;
 pub mod table;
 
 use std::fmt;

@@ -16,8 +16,8 @@ use loom::sync::{Arc, Mutex, MutexGuard};
 use loom::thread::JoinHandle;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use zbud_movable_core::zbud::{
-    Books, DescId, Descriptor, Error, Freed, Len, MappedZpage, Nid, NodeBooks, PageAddr, Released,
-    Run, SlotId, SlotIndex, Table, PAGE_SIZE,
+    Books, DescId, Descriptor, Error, Extent, Freed, Len, MappedZpage, Nid, NodeBooks, PageAddr,
+    Released, Run, SlotId, SlotIndex, Table, PAGE_SIZE,
 };
 
 /// The contents of a page that is not the pool's (any more).
@@ -144,6 +144,21 @@ pub enum Moved {
     /// A zpage was mapped.
     Pinned,
     /// The page had moved or gone before, or is being released.
+    Stale,
+}
+
+/// How a re-pairing went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Paired {
+    /// The zpage is beside another, or was freed.
+    Yes,
+    /// The same, and the other page has no zpage.
+    Emptied,
+    /// There was none beside which it could go.
+    No,
+    /// It was mapped.
+    Pinned,
+    /// The page had no lone zpage any more.
     Stale,
 }
 
@@ -323,6 +338,29 @@ impl World {
         Ok(match finished.emptied {
             false => Moved::Yes,
             true => Moved::Emptied,
+        })
+    }
+
+    /// Moves the zpage of a page beside another, as `compact` does.
+    pub fn repair(&self, id: DescId) -> Result<Paired, Trouble> {
+        let begun = lock(&self.books).begin_repair(&self.table, id, false);
+        let repair = match begun {
+            Ok(Some(repair)) => repair,
+            Ok(None) => return Ok(Paired::No),
+            Err(Error::Pinned) => return Ok(Paired::Pinned),
+            Err(Error::Stale) => return Ok(Paired::Stale),
+            Err(error) => return Err(error.into()),
+        };
+        let cell = |(page, extent): (PageAddr, Extent)| {
+            let page = self.page_of(page.address())?;
+            Ok::<_, Trouble>(page.cell(extent.offset() != 0))
+        };
+        cell(repair.to)?.store(cell(repair.from)?.load());
+        let repaired = lock(&self.books).finish_repair(&self.table, &repair, true)?;
+        ensure!(repaired.won, "{repaired:?}");
+        Ok(match repaired.emptied {
+            false => Paired::Yes,
+            true => Paired::Emptied,
         })
     }
 

@@ -154,6 +154,18 @@ impl Pages {
         Ok(())
     }
 
+    /// Copies a piece of one page to another place in another.
+    pub fn copy_to(
+        &mut self,
+        from: (PageAddr, Extent),
+        to: (PageAddr, Extent),
+    ) -> Result<(), Trouble> {
+        let at = |(page, extent): (PageAddr, Extent)| page.address() + extent.offset();
+        let bytes = self.bytes(at(from));
+        let bytes = some(bytes.and_then(|all| all.get(..from.1.bytes())), "source")?.to_vec();
+        self.write(at(to), &bytes)
+    }
+
     /// Copies a piece of one page to the same place in another.
     pub fn copy(&mut self, src: PageAddr, dst: PageAddr, extent: Extent) -> Result<(), Trouble> {
         let bytes = self.bytes(src.address() + extent.offset());

@@ -9,7 +9,7 @@ use crate::ensure;
 use std::collections::{BTreeSet, HashSet};
 use zbud_movable_core::zbud::{
     Books, Buddy, Cursor, DescId, Descriptor, Error, Extents, Finish, Freed, Len, MappedZpage, Nid,
-    NodeBooks, PageAddr, Released, Run, SlotId, SlotIndex, State, Stored, Table,
+    NodeBooks, PageAddr, Released, Repair, Repaired, Run, SlotId, SlotIndex, State, Stored, Table,
 };
 
 /// A zpage that was just stored.
@@ -38,7 +38,7 @@ pub type Picture = (
         [Option<SlotId>; 2],
         u64,
     )>,
-    Vec<(u64, u64, u64, u64)>,
+    Vec<(u64, u64, u64, u64, u64, u64)>,
     (u64, u64, u64),
 );
 
@@ -252,7 +252,12 @@ impl Pool {
         let freed = freed?;
         match freed {
             Ok(Freed::Released(released)) => self.gone(released)?,
-            Ok(Freed::Forgotten(leaf)) => self.leaf_gone(leaf)?,
+            Ok(Freed::Forgotten(forgotten)) => {
+                forgotten
+                    .leaves
+                    .into_iter()
+                    .try_for_each(|leaf| self.leaf_gone(leaf))?;
+            }
             _ => {}
         }
         Ok(freed)
@@ -384,6 +389,44 @@ impl Pool {
         Ok(finished)
     }
 
+    /// Begins to move the zpage of a page beside another. An error of the core is for the
+    /// caller to judge.
+    pub fn begin_repair(
+        &mut self,
+        id: DescId,
+        elsewhere: bool,
+    ) -> Result<Result<Option<Repair>, Error>, Trouble> {
+        self.attempt("begin_repair", |books, table| {
+            books.begin_repair(table, id, elsewhere)
+        })
+    }
+
+    /// Ends it, and copies before that, unless it could not be `copied`.
+    pub fn finish_repair(&mut self, repair: &Repair, copied: bool) -> Result<Repaired, Trouble> {
+        if copied {
+            self.pages.copy_to(repair.from, repair.to)?;
+        }
+        Ok(self.attempt("finish_repair", |books, table| {
+            books.finish_repair(table, repair, copied)
+        })??)
+    }
+
+    /// Re-pairs all that can be. Returns how many pages were won.
+    pub fn compact(&mut self, elsewhere: bool) -> Result<u64, Trouble> {
+        let mut won = 0;
+        let mut cursor = Cursor::start();
+        loop {
+            let (books, table) = (&mut self.books, &self.table);
+            while let Some(repair) = books.next_repair(table, &mut cursor, elsewhere)? {
+                self.pages.copy_to(repair.from, repair.to)?;
+                won += u64::from(books.finish_repair(table, &repair, true)?.won);
+            }
+            if !cursor.next_leaf(table) {
+                return Ok(won);
+            }
+        }
+    }
+
     /// Ends a move where it began; the target goes.
     pub fn cancel(
         &mut self,
@@ -430,6 +473,8 @@ impl Pool {
                 node.zpages(),
                 node.unbuddied_pages(),
                 node.empty_pages(),
+                node.vacated_pages(),
+                node.winnable(),
             )
         });
         let books = &self.books;

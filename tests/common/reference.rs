@@ -12,7 +12,7 @@ use zbud_movable_core::zbud::{
 };
 
 /// A zpage.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Zpage {
     /// Its handle.
     pub slot: SlotId,
@@ -24,10 +24,13 @@ pub struct Zpage {
     pub addr: PageAddr,
     /// And as which buddy.
     pub buddy: Buddy,
+    /// The descriptor of that page.
+    pub page: DescId,
 }
 
 impl Zpage {
-    fn chunks(&self) -> usize {
+    /// The chunks it takes.
+    pub fn chunks(&self) -> usize {
         self.bytes.len().div_ceil(CHUNK_SIZE)
     }
 
@@ -55,6 +58,10 @@ pub struct Page {
     pub moving: bool,
     /// Whether it is being released.
     pub leaving: bool,
+    /// Whether a zpage is being copied to it.
+    pub joining: bool,
+    /// Whether it is for no zpage any more.
+    pub vacated: bool,
 }
 
 impl Page {
@@ -70,11 +77,19 @@ impl Page {
         }
     }
 
+    /// Whether it could be moved, but for pins.
+    pub fn movable(&self) -> bool {
+        use State::{Buddied, Empty, Unbuddied};
+        matches!(self.state(), Unbuddied | Buddied | Empty)
+    }
+
     /// The state of its descriptor.
     pub fn state(&self) -> State {
         match (self.moving, self.zpages().count()) {
             (true, _) => State::Moving,
+            _ if self.joining => State::Joining,
             (false, 0) if self.leaving => State::Leaving,
+            (false, 0) if self.vacated => State::Vacated,
             (false, 0) => State::Empty,
             (false, 1) => State::Unbuddied,
             (false, _) => State::Buddied,
@@ -114,7 +129,7 @@ impl Reference {
 
     /// The pages on a node that could be moved, but for pins.
     pub fn movable_on(&self, nid: Nid) -> BTreeSet<usize> {
-        let movable = |page: &Page| !matches!(page.state(), State::Moving | State::Leaving);
+        let movable = Page::movable;
         self.pages
             .iter()
             .filter(|(_, page)| page.nid == nid && movable(page))
@@ -125,7 +140,8 @@ impl Reference {
     /// How many pages on a node are being moved.
     pub fn moving_on(&self, nid: Nid) -> usize {
         let pages = self.pages.values();
-        pages.filter(|page| page.nid == nid && page.moving).count()
+        let moving = |page: &Page| page.moving || page.joining;
+        pages.filter(|page| page.nid == nid && moving(page)).count()
     }
 
     /// Where zpages of a node are put.
@@ -175,6 +191,81 @@ impl Reference {
             .collect()
     }
 
+    /// The pages without zpages on a node that could be released, and which of them are
+    /// vacated.
+    pub fn releasable_on(&self, nid: Nid) -> (usize, Vec<PageAddr>) {
+        let pages = self.pages.iter();
+        let vacated = pages
+            .filter(|(_, page)| page.nid == nid && page.state() == State::Vacated)
+            .filter_map(|(&address, _)| PageAddr::new(address));
+        let vacated: Vec<_> = vacated.collect();
+        (self.empty_on(nid).len() + vacated.len(), vacated)
+    }
+
+    /// Whether a zpage that is elsewhere has a slot in a descriptor.
+    pub fn keeps(&self, id: DescId) -> bool {
+        let all = self.zpages.values().chain(self.lost.values());
+        all.filter(|zpage| zpage.slot.desc() == id)
+            .any(|zpage| zpage.page != id)
+    }
+
+    /// Whether a descriptor is there for the slot of this zpage only.
+    fn is_stub(&self, zpage: &Zpage) -> bool {
+        let owner = zpage.slot.desc();
+        let mut pages = self.pages.values().chain(self.lost_pages.values());
+        zpage.page != owner && !pages.any(|page| page.id == owner)
+    }
+
+    /// The pages beside whose zpage that of the page at `addr` should go, `None` when the
+    /// page has not just one.
+    pub fn partners(
+        &mut self,
+        addr: PageAddr,
+        elsewhere: bool,
+        nodes: u16,
+    ) -> Result<Option<Vec<PageAddr>>, Trouble> {
+        let page = self.page(addr)?.clone();
+        if page.state() != State::Unbuddied {
+            return Ok(None);
+        }
+        let key = some(page.zpages().next(), "zpage")?;
+        let chunks = self.zpage(key)?.chunks();
+        // Not beside itself.
+        self.page(addr)?.moving = true;
+        let others = (0..nodes).map(Nid).filter(|&nid| nid != page.nid);
+        let others = others.filter(|&nid| elsewhere && self.home(nid) == nid);
+        let partners = self.best_fit([page.nid].into_iter().chain(others), chunks);
+        self.page(addr)?.moving = false;
+        Ok(Some(partners))
+    }
+
+    /// Notes that the zpage of page `src` is, or is not, beside that of page `dst` now; as
+    /// `buddy`.
+    pub fn repaired(
+        &mut self,
+        src: PageAddr,
+        dst: PageAddr,
+        buddy: Buddy,
+        copied: bool,
+    ) -> Result<(), Trouble> {
+        let from = self.page(src)?;
+        from.moving = false;
+        let key = from.zpages().next();
+        from.vacated = copied || key.is_none();
+        let to = self.page(dst)?;
+        to.joining = false;
+        let Some(key) = key.filter(|_| copied) else {
+            return Ok(());
+        };
+        *to.buddy(buddy) = Some(key);
+        let page = to.id;
+        let from = self.page(src)?;
+        (from.first, from.last) = (None, None);
+        let zpage = some(self.zpages.get_mut(&key), "such zpage")?;
+        (zpage.addr, zpage.buddy, zpage.page) = (dst, buddy, page);
+        Ok(())
+    }
+
     /// Notes a zpage that was stored.
     pub fn put(&mut self, put: &Put, id: DescId, nid: Nid, bytes: Vec<u8>) -> Result<u32, Trouble> {
         let key = self.keys;
@@ -205,6 +296,8 @@ impl Reference {
                 last: None,
                 moving: false,
                 leaving: false,
+                joining: false,
+                vacated: false,
             };
             let before = self.pages.insert(put.addr.address(), page);
             ensure!(before.is_none(), "{:?} is in the pool twice", put.addr);
@@ -216,6 +309,7 @@ impl Reference {
             pins: Vec::new(),
             addr: put.addr,
             buddy,
+            page: self.page(put.addr)?.id,
         };
         self.zpages.insert(key, zpage);
         Ok(key)
@@ -231,9 +325,18 @@ impl Reference {
         let pages = all().filter(|page| page.nid == nid).count();
         let kept = self.kept.map_or(0, |kept| kept.max(pages / SHARE as usize));
         let enough = beyond || self.empty_on(nid).len() >= kept;
+        let stub = self.is_stub(&zpage);
+        // The page of one that was re-paired is never released at once.
+        let locked = locked || zpage.page != zpage.slot.desc();
         let page = self.page(zpage.addr)?;
         *page.buddy(zpage.buddy) = None;
         let right = match (page.state(), freed) {
+            (state, Freed::Forgotten(forgotten)) => {
+                let emptied = state == State::Empty;
+                stub && forgotten.emptied == emptied && forgotten.surplus == (emptied && enough)
+            }
+            _ if stub => false,
+            (State::Joining, Freed::Moving) => true,
             (State::Moving, Freed::Moving) | (State::Unbuddied, Freed::Kept) => true,
             (State::Empty, Freed::Empty { surplus }) => (locked || !enough) && surplus == enough,
             (State::Empty, Freed::Released(released)) => {
@@ -266,13 +369,15 @@ impl Reference {
     /// Forgets a lost zpage that was freed; says what should have become of its descriptor.
     pub fn free_lost(&mut self, key: u32, freed: Freed) -> Result<(), Trouble> {
         let zpage = some(self.lost.remove(&key), "such zpage")?;
-        let others = |page: &Zpage| page.slot.desc() == zpage.slot.desc();
+        let stub = self.is_stub(&zpage);
+        let others = |other: &Zpage| other.page == zpage.page;
         let last = !self.lost.values().any(others);
         let mut pages = self.lost_pages.values();
-        let dropped = !pages.any(|page| page.id == zpage.slot.desc());
+        let dropped = !pages.any(|page| page.id == zpage.page);
+        let gone = stub || last && dropped;
         let right = match freed {
-            Freed::Forgotten(_) => last && dropped,
-            Freed::Kept => !(last && dropped),
+            Freed::Forgotten(forgotten) => gone && !forgotten.emptied,
+            Freed::Kept => !gone,
             _ => false,
         };
         ensure!(right, "free of a lost zpage said {freed:?}");
@@ -381,6 +486,8 @@ impl Reference {
                 node.zpages(),
                 node.unbuddied_pages(),
                 node.empty_pages(),
+                node.vacated_pages(),
+                node.winnable(),
             );
             let lone = on_node().filter(|page| page.state() == State::Unbuddied);
             let lost = self.lost_pages.values();
@@ -390,12 +497,17 @@ impl Reference {
                 on_node().map(|page| page.zpages().count() as u64).sum(),
                 lone.count() as u64,
                 self.empty_on(Nid(nid)).len() as u64,
+                self.releasable_on(Nid(nid)).1.len() as u64,
+                self.winnable(Nid(nid)),
             );
             ensure!(seen == expected, "node {nid}: {seen:?}, not {expected:?}");
         }
         let bytes: usize = self.zpages.values().map(|zpage| zpage.bytes.len()).sum();
         let empty = self.pages.values();
-        let empty = empty.filter(|page| matches!(page.state(), State::Empty | State::Leaving));
+        let empty = empty.filter(|page| {
+            use State::{Empty, Leaving, Vacated};
+            matches!(page.state(), Empty | Leaving | Vacated)
+        });
         let seen = (
             books.pages(),
             books.empty_pages(),
@@ -416,6 +528,26 @@ impl Reference {
             "more pages than zpages"
         );
         Ok(())
+    }
+
+    /// The pages that could be won on a node, by the largest zpages first, each beside the
+    /// largest that leaves room for it.
+    fn winnable(&self, nid: Nid) -> u64 {
+        let lone = self.pages.values();
+        let lone = lone.filter(|page| page.nid == nid && page.state() == State::Unbuddied);
+        let zpages = lone.flat_map(Page::zpages);
+        let zpages = zpages.filter_map(|key| self.zpages.get(&key));
+        let mut chunks: Vec<_> = zpages.map(Zpage::chunks).collect();
+        chunks.sort_unstable();
+        let mut won = 0;
+        while let Some(large) = chunks.pop() {
+            let fits = chunks.iter().rposition(|&other| large + other <= NCHUNKS);
+            if let Some(at) = fits {
+                chunks.remove(at);
+                won += 1;
+            }
+        }
+        won
     }
 
     /// Whether a piece is one that a move of the page must copy.

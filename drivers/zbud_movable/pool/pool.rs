@@ -427,19 +427,28 @@ impl Pool {
                 }
                 drop(leaf);
             }
-            Freed::Forgotten(leaf) => {
-                let leaf = pool.remove_leaf(&mut locked, leaf);
-                drop(locked);
-                drop(leaf);
-            }
-            Freed::Empty { surplus } => {
-                if surplus {
-                    pool.counters().deferred_frees.inc();
+            Freed::Forgotten(forgotten) => {
+                let remove = |leaf| pool.remove_leaf(&mut locked, leaf);
+                let leaves = forgotten.leaves.map(remove);
+                if forgotten.emptied {
+                    pool.emptied(locked, forgotten.surplus);
+                } else {
+                    drop(locked);
                 }
-                pool.ask(locked, if surplus { Asked::Surplus } else { Asked::Idle });
+                drop(leaves);
             }
+            Freed::Empty { surplus } => pool.emptied(locked, surplus),
         }
         Ok(())
+    }
+
+    /// A page has lost its last zpage, and is kept; `surplus`: it is one too many.
+    #[inline]
+    fn emptied(&self, locked: Guard<'_>, surplus: bool) {
+        if surplus {
+            self.counters().deferred_frees.inc();
+        }
+        self.ask(locked, if surplus { Asked::Surplus } else { Asked::Idle });
     }
 
     /// Asks the worker for something, if it is not asked for as much already. Does not
@@ -479,6 +488,7 @@ impl Pool {
             let (kept, beyond) = (locked.books.kept_on(nid), locked.books.beyond_limit());
             let node = locked.books.nodes().get(usize::from(nid.0));
             let empty = node.map_or(0, NodeBooks::empty_pages);
+            let vacated = node.map_or(0, NodeBooks::vacated_pages);
             drop(locked);
             let surplus = if empty > kept {
                 // So that it is some way until the worker is needed again.
@@ -486,13 +496,11 @@ impl Pool {
             } else {
                 0
             };
-            self.release_empty(
-                nid,
-                match asked {
-                    Asked::All => empty,
-                    _ => idle.max(surplus).max(beyond),
-                },
-            );
+            let pages = match asked {
+                Asked::All => empty,
+                _ => idle.max(surplus).max(beyond),
+            };
+            self.release_empty(nid, pages.saturating_add(vacated));
         }
         let locked = self.locked.lock();
         if locked.books.empty_pages() != 0 || locked.books.has_lost() {
@@ -500,8 +508,8 @@ impl Pool {
         }
     }
 
-    /// Releases up to `pages` pages without zpages on node `nid`; fewer when there are not
-    /// so many. Those that mm has hold of stay. Sleeps.
+    /// Releases up to `pages` pages without zpages on node `nid`, those first that are vacated;
+    /// fewer when there are not so many. Those that mm has hold of stay. Sleeps.
     pub(crate) fn release_empty(&self, nid: Nid, pages: u64) {
         let mut left = usize::try_from(pages).unwrap_or(usize::MAX);
         let mut stayed = 0;

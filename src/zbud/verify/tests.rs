@@ -140,6 +140,71 @@ fn slots_and_reverse_maps_do_not_match() -> Result<(), Error> {
 }
 
 #[test]
+fn a_slot_is_where_zpages_come_and_its_zpage_is_elsewhere() -> Result<(), Error> {
+    let stray = found(|pool| {
+        // As if the lone zpage had come to its page from the full one.
+        let (page, place) = (pool.lone()?, Place::new(pool.lone, only(pool.lone()?)?.0));
+        let (buddy, index) = only(page)?;
+        let len = page.len(buddy).ok_or(Error::Corrupt)?;
+        page.slot(index).retire(page.slot(index).unpinned()?)?;
+        let there = pool.full()?.free_slot().ok_or(Error::Corrupt)?;
+        pool.full()?.slot(there).publish(place, false);
+        page.take_in(buddy, SlotId::new(pool.full, there), len);
+        Ok(())
+    })?;
+    assert_eq!(stray, Some(Invariant::Stray));
+    let nothing = found(|pool| {
+        let stub = pool.books.reserve(&pool.table)?;
+        let stub = pool.table.descriptor(stub)?;
+        stub.step(State::Reserved, State::Free);
+        for (from, to) in [
+            (State::Free, State::Reserved),
+            (State::Reserved, State::Unbuddied),
+            (State::Unbuddied, State::Empty),
+            (State::Empty, State::Leaving),
+            (State::Leaving, State::Stub),
+        ] {
+            stub.step(from, to);
+        }
+        Ok(())
+    })?;
+    assert_eq!(nothing, Some(Invariant::Zpages));
+    Ok(())
+}
+
+#[test]
+fn what_is_vacated_is_counted_and_listed() -> Result<(), Error> {
+    let vacate = |pool: &mut Pool| {
+        let page = pool.lone()?.page().ok_or(Error::Corrupt)?;
+        let id = pool.books.reserve(&pool.table)?;
+        let len = Len::new(100).map_err(|_| Error::Corrupt)?;
+        let _ = pool.books.insert(&pool.table, id, page, Nid(1), len)?;
+        let repair = pool.books.begin_repair(&pool.table, id, false)?;
+        let repair = repair.ok_or(Error::Corrupt)?;
+        assert_eq!(pool.books.verify(&pool.table), Ok(()));
+        let _ = pool.books.finish_repair(&pool.table, &repair, true)?;
+        assert_eq!(pool.books.verify(&pool.table), Ok(()));
+        Ok::<_, Error>(id)
+    };
+    let moved = found(|pool| {
+        let id = vacate(pool)?;
+        let page = pool.table.descriptor(id)?;
+        page.set_page(page.page(), Nid(0));
+        Ok(())
+    })?;
+    let another = found(|pool| {
+        let id = vacate(pool)?;
+        pool.table
+            .descriptor(id)?
+            .step(State::Vacated, State::Leaving);
+        pool.books.leaving = 1;
+        Ok(())
+    })?;
+    assert_eq!([moved, another], [Some(Invariant::List); 2]);
+    Ok(())
+}
+
+#[test]
 fn slots_are_frozen_without_a_move_and_a_move_goes_without() -> Result<(), Error> {
     let frozen = found(|pool| {
         let page = pool.lone()?;

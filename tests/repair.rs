@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Re-pairing, one thing at a time, and how many pages it wins.
+
+#![cfg(not(loom))]
+#![allow(
+    clippy::arithmetic_side_effects,
+    reason = "small numbers; an overflow fails the test, as it should"
+)]
+
+mod common;
+
+use common::pages::Holder;
+use common::pool::{Pool, Put};
+use common::sizes::Random;
+use common::table::Leaves;
+use common::{some, Trouble};
+use zbud_movable_core::zbud::{
+    Books, Cursor, Error, Freed, Len, Nid, NodeBooks, PageAddr, SlotId, State, Table, CHUNK_SIZE,
+    DESCRIPTORS_PER_LEAF, PAGE_SIZE,
+};
+
+/// Two lone zpages of half a page, of nodes 0 and 1, with bytes.
+fn two(pool: &mut Pool) -> Result<[Put; 2], Trouble> {
+    let half = Len::new(PAGE_SIZE / 2)?;
+    let (first, second) = (pool.store(Nid(0), half)?, pool.store(Nid(1), half)?);
+    for (put, byte) in [(&first, 1), (&second, 2)] {
+        pool.write(put.slot, &[byte; PAGE_SIZE / 2])?;
+    }
+    Ok([first, second])
+}
+
+fn holds(pool: &Pool, slot: SlotId, byte: u8) -> Result<(), Trouble> {
+    let holds = pool.holds(slot, &[byte; PAGE_SIZE / 2])?;
+    ensure!(holds, "the bytes of {slot:?} have changed");
+    Ok(())
+}
+
+#[test]
+fn the_handle_stays_and_the_page_goes() -> Result<(), Trouble> {
+    let mut pool = Pool::new(2);
+    let [first, second] = two(&mut pool)?;
+    ensure!(pool.compact(false)? == 0, "re-paired on another node");
+    ensure!(pool.compact(true)? == 1, "not re-paired");
+    ensure!(pool.release_all()? == 1, "not released");
+    for (put, byte) in [(&first, 1), (&second, 2)] {
+        holds(&pool, put.slot, byte)?;
+    }
+    let [one, two] = [pool.map(first.slot)?, pool.map(second.slot)?];
+    ensure!(
+        one.address == second.addr.address() + PAGE_SIZE / 2
+            && two.address == second.addr.address(),
+        "{one:?} and {two:?}"
+    );
+    let state = pool.owner(first.slot)?.state();
+    ensure!(state == Some(State::Stub), "{state:?}");
+    let freed = pool.free(first.slot)?;
+    ensure!(freed == Err(Error::Pinned), "freed while mapped");
+    pool.unmap(first.slot)?;
+    pool.unmap(second.slot)?;
+
+    // The slot's descriptor goes, the other page stays; then it takes one more.
+    let freed = pool.free(first.slot)?;
+    ensure!(matches!(freed, Ok(Freed::Forgotten(_))), "{freed:?}");
+    let state = pool.owner(first.slot)?.state();
+    ensure!(state == Some(State::Free), "{state:?}");
+    let third = pool.store(Nid(1), Len::new(PAGE_SIZE / 2)?)?;
+    ensure!(third.addr == second.addr, "not beside the other");
+    Ok(pool.books.verify(&pool.table)?)
+}
+
+#[test]
+fn only_to_nodes_that_are_allowed() -> Result<(), Trouble> {
+    let mut pool = Pool::new(2);
+    two(&mut pool)?;
+    // All to node 0: so nothing goes to node 1.
+    pool.books.allow(|_| Nid(0));
+    let [first, second] = [0, 1].map(|at| pool.books.nodes().get(at).map(NodeBooks::zpages));
+    ensure!(first == second, "one each");
+    ensure!(pool.compact(true)? == 1, "not re-paired");
+    let zpages = pool.books.nodes().iter().map(NodeBooks::zpages);
+    let zpages: Vec<_> = zpages.collect();
+    ensure!(zpages == [2, 0], "{zpages:?}");
+    Ok(pool.books.verify(&pool.table)?)
+}
+
+#[test]
+fn what_is_mapped_stays() -> Result<(), Trouble> {
+    let mut pool = Pool::new(2);
+    let [first, second] = two(&mut pool)?;
+    pool.map(first.slot)?;
+    let refused = pool.begin_repair(first.slot.desc(), true)?;
+    ensure!(refused == Err(Error::Pinned), "{refused:?}");
+    // The other goes beside it.
+    ensure!(pool.compact(true)? == 1, "not re-paired");
+    let mapped = pool.map(second.slot)?;
+    let to = first.addr.address() + PAGE_SIZE / 2;
+    ensure!(mapped.address == to, "at {mapped:?}");
+    Ok(pool.books.verify(&pool.table)?)
+}
+
+/// A page whose descriptor has the slot of a zpage that is elsewhere has room for one slot
+/// only: it must not get two zpages again.
+#[test]
+fn a_vacated_page_takes_nothing() -> Result<(), Trouble> {
+    let mut pool = Pool::new(2);
+    let [first, _] = two(&mut pool)?;
+    let half = Len::new(PAGE_SIZE / 2)?;
+    ensure!(pool.compact(true)? == 1, "not re-paired");
+    let run = some(pool.take_empty(Nid(0), 1)?, "vacated page")?;
+    pool.put_back(run.first())?;
+    for _ in 0..2 {
+        let put = pool.store(Nid(0), half)?;
+        ensure!(put.addr != first.addr, "in the page that is to go");
+        ensure!(pool.free(put.slot)?.is_ok(), "not freed");
+    }
+    let id = first.slot.desc();
+    let moves = pool.books.can_move(&pool.table, id, first.addr);
+    ensure!(moves == Err(Error::Stale), "it moves: {moves:?}");
+    // It is taken before one that is only empty; and kept for new ones once its slot is free.
+    pool.books.keep(1);
+    let put = pool.store(Nid(0), half)?;
+    ensure!(pool.free(put.slot)?.is_ok(), "not freed");
+    let run = some(pool.take_empty(Nid(0), 1)?, "vacated page")?;
+    ensure!(run.first() == id, "{run:?}, not {id:?}");
+    let freed = pool.free(first.slot)?;
+    ensure!(freed == Ok(Freed::Kept), "{freed:?}");
+    pool.put_back(id)?;
+    let put = pool.store(Nid(0), half)?;
+    ensure!(put.addr == first.addr, "not filled again");
+    Ok(pool.books.verify(&pool.table)?)
+}
+
+/// The page of a zpage that is beside another is lost, and dropped: with the last of them two
+/// descriptors go, and two leaves.
+#[test]
+fn a_stub_and_a_lost_page_go_at_once() -> Result<(), Trouble> {
+    for hide in [None, Some(0), Some(1), Some(2)] {
+        let mut pool = Pool::new(2);
+        let whole = Len::new(PAGE_SIZE)?;
+        let mut put = Vec::new();
+        let [first, second] = {
+            let first = two(&mut pool)?;
+            // The second in another leaf.
+            for _ in 0..DESCRIPTORS_PER_LEAF {
+                put.push(pool.store(Nid(0), whole)?.slot);
+            }
+            first
+        };
+        let third = pool.store(Nid(1), Len::new(PAGE_SIZE / 2)?)?;
+        ensure!(third.addr == second.addr, "not beside the second");
+        ensure!(pool.free(third.slot)? == Ok(Freed::Kept), "not kept");
+        ensure!(pool.compact(true)? == 1, "not re-paired");
+        ensure!(pool.release_all()? == 1, "not released");
+        pool.lose(second.slot.desc(), second.addr)??;
+        let (id, page) = some(pool.take_lost(0)?, "lost page")?;
+        ensure!(pool.pages.try_lock(page, Holder::Pool), "locked");
+        pool.forget(id, page)?;
+        for slot in put {
+            ensure!(pool.free(slot)?.is_ok(), "not freed");
+        }
+        let freed = pool.free(second.slot)?;
+        ensure!(freed == Ok(Freed::Kept), "{freed:?}");
+        pool.hidden = hide;
+        let freed = pool.free(first.slot)?;
+        ensure!(matches!(freed, Ok(Freed::Forgotten(_))), "{freed:?}");
+        pool.hidden = None;
+        pool.books.verify(&pool.table)?;
+        let used = pool.table.descriptors();
+        let used = used.filter(|(_, desc)| desc.state() != Some(State::Free));
+        ensure!(used.count() == 0, "descriptors are left");
+        ensure!(pool.table.present().count() == 1, "more than one leaf");
+    }
+    Ok(())
+}
+
+/// A pool without bytes.
+struct Sized {
+    table: Leaves,
+    books: Books<Vec<NodeBooks>>,
+    random: Random,
+    zpages: Vec<(SlotId, usize)>,
+    addresses: usize,
+}
+
+impl Sized {
+    fn filled(zpages: usize) -> Result<Self, Trouble> {
+        let mut pool = Self {
+            table: Leaves::new(zpages / 64 + 2, zpages / 4 + 64),
+            books: Books::new(vec![NodeBooks::new()]),
+            random: Random::new(),
+            zpages: Vec::new(),
+            addresses: 0,
+        };
+        for _ in 0..zpages {
+            pool.store()?;
+        }
+        Ok(pool)
+    }
+
+    fn store(&mut self) -> Result<(), Trouble> {
+        let len = self.random.len()?;
+        let (books, table) = (&mut self.books, &self.table);
+        let slot = match books.pair(table, Nid(0), len)? {
+            Some(stored) => stored.slot,
+            None => {
+                if !books.has_descriptor() {
+                    books.add_leaf(table, some(table.grow(), "room for a leaf")?)?;
+                }
+                let id = books.reserve(table)?;
+                self.addresses += 1;
+                let page = some(PageAddr::new(self.addresses * PAGE_SIZE), "page")?;
+                books.insert(table, id, page, Nid(0), len)?.slot
+            }
+        };
+        self.zpages.push((slot, len.chunks()));
+        Ok(())
+    }
+
+    fn free(&mut self, zpages: usize) -> Result<(), Trouble> {
+        for _ in 0..zpages {
+            let k = self.random.below(self.zpages.len());
+            let (slot, _) = self.zpages.swap_remove(k);
+            let owner = self.table.descriptor(slot.desc())?;
+            let (books, table) = (&mut self.books, &self.table);
+            let leaves = match books.free(table, owner, slot.index(), |_| true)? {
+                Freed::Released(released) => [released.leaf, None],
+                Freed::Forgotten(forgotten) => forgotten.leaves,
+                _ => [None, None],
+            };
+            for number in leaves.into_iter().flatten() {
+                ensure!(table.remove(number), "no leaf {number}");
+            }
+        }
+        Ok(())
+    }
+
+    fn release(&mut self) -> Result<(), Trouble> {
+        let (books, table) = (&mut self.books, &self.table);
+        while let Some(run) = books.take_empty(table, Nid(0), usize::MAX, 0)? {
+            for id in run.ids() {
+                if let Some(number) = books.release(table, id)? {
+                    ensure!(table.remove(number), "no leaf {number}");
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn compact(&mut self) -> Result<u64, Trouble> {
+        let mut won = 0;
+        let mut cursor = Cursor::start();
+        loop {
+            let (books, table) = (&mut self.books, &self.table);
+            while let Some(repair) = books.next_repair(table, &mut cursor, false)? {
+                won += u64::from(books.finish_repair(table, &repair, true)?.won);
+            }
+            self.release()?;
+            if !cursor.next_leaf(&self.table) {
+                return Ok(won);
+            }
+        }
+    }
+
+    /// The pages that the zpages would take at best: the smallest beside the largest, if they
+    /// fit.
+    fn perfect(&self) -> usize {
+        let mut chunks: Vec<_> = self.zpages.iter().map(|&(_, chunks)| chunks).collect();
+        chunks.sort_unstable();
+        let mut chunks = std::collections::VecDeque::from(chunks);
+        let mut pages = 0;
+        while let Some(large) = chunks.pop_back() {
+            pages += 1;
+            let fits = |&small: &usize| small + large <= PAGE_SIZE / CHUNK_SIZE;
+            if chunks.front().is_some_and(fits) {
+                chunks.pop_front();
+            }
+        }
+        pages
+    }
+
+    /// Re-pairs, and says what part the pages of perfect pairing were of those that there
+    /// were, and are now.
+    fn compacted(&mut self) -> Result<[f64; 2], Trouble> {
+        self.release()?;
+        let perfect = self.perfect() as f64;
+        let before = self.books.pages();
+        let winnable = self.books.winnable();
+        let won = self.compact()?;
+        ensure!(won == winnable, "{won} pages won, of {winnable}");
+        ensure!(self.books.winnable() == 0, "more could be won");
+        let after = self.books.pages();
+        ensure!(after == before - won, "{after} pages, {before} before");
+        self.books.verify(&self.table)?;
+        Ok([before, after].map(|pages| perfect / pages as f64))
+    }
+}
+
+/// As full as it can be, whatever was freed before.
+#[test]
+fn density_against_perfect_pairing() -> Result<(), Trouble> {
+    let zpages = 150_000;
+    for (freed, least) in [(0, 0.99), (zpages / 2, 0.97), (zpages / 10 * 9, 0.97)] {
+        let mut pool = Sized::filled(zpages)?;
+        pool.free(freed)?;
+        let [before, after] = pool.compacted()?;
+        println!("{freed} of {zpages} freed: {before:.3} of perfect pairing, {after:.3}");
+        let enough = after >= least;
+        ensure!(enough, "{after:.3} only, after {freed} were freed");
+        pool.free(zpages - freed)?;
+        pool.release()?;
+        ensure!(pool.books.pages() == 0, "pages are left");
+        let leaves = pool.table.present().count();
+        ensure!(leaves <= 1, "{leaves} leaves are left");
+    }
+    Ok(())
+}
