@@ -22,7 +22,7 @@ compact_alone
 scratch
 real_data "$SCRATCH/data" 1
 # 256 blocks and a hole of 4: 250 to 253; 10 to 12 are pinned.
-ktap_set_plan 185
+ktap_set_plan 196
 
 prepare() {
 	store "$SCRATCH/data" && put free_every 251 && put pin "10 3"
@@ -81,6 +81,7 @@ refuses "$SYS/migrate" ENODEV "0 5" "5 0" "5 5" "0 0,5" "0-5 0"
 refuses "$SYS/mems" EINVAL " " x "0 0" , "1-0" -1 "all 0" "$page"
 refuses "$SYS/mems" ERANGE 99999 "0-99999" "$over"
 refuses "$SYS/mems" ENODEV 5 0,5
+refuses "$SYS/compact" EINVAL " " 0 2 x -1 01 "1 1" "1 x" "$over" "$page"
 refuses "$SYS/memory_migrate" EINVAL " " 2 x -1 y "0 0" 01 "$over" "$page"
 
 # --- positions on the disk ---
@@ -165,7 +166,7 @@ modes() {
 		444 $SYS/pages $SYS/zpages $SYS/stored_bytes $SYS/unbuddied_pages
 		444 $(echo "$SYS"/node*/* "$SYS"/stats/*) $SYS/mover $SYS/mems_effective
 		644 $SYS/mems $SYS/memory_migrate
-		200 $SYS/migrate
+		200 $SYS/migrate $SYS/compact
 		400 $SYS/verify
 	LIST
 }
@@ -178,11 +179,11 @@ chmod 755 /sys/kernel/debug
 nobody_is_refused() {
 	local file
 	for file in "$DATA" "$TRIGGERS"/{pin,unpin,free_every} "$POOL"/* "$SYS"/pages "$SYS"/stats/* \
-		"$SYS"/{migrate,mems,memory_migrate}; do
+		"$SYS"/{migrate,mems,memory_migrate,compact}; do
 		! as_nobody tee "$file" <<<1 >/dev/null 2>&1 ||
 			{ echo "could write $file"; return 1; }
 	done
-	for file in "$DATA" "$TRIGGERS"/{pin,unpin,free_every} "$POOL"/{summary,pages,verify} "$SYS"/{migrate,verify}; do
+	for file in "$DATA" "$TRIGGERS"/{pin,unpin,free_every} "$POOL"/{summary,pages,verify} "$SYS"/{migrate,compact,verify}; do
 		! as_nobody cat "$file" >/dev/null 2>&1 || { echo "could read $file"; return 1; }
 	done
 	for file in "$SYS"/{pages,zpages,mems,mems_effective,memory_migrate} "$SYS"/stats/*; do

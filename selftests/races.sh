@@ -60,7 +60,7 @@ filler() {
 shower() {
 	pool_is_ok && cat "$POOL/summary" >/dev/null && { awk '
 		NR == 1 { next }
-		NF != 6 || $5 > 6 || $3 + $4 > 4096 || $6 !~ /^(Unbuddied|Buddied|Moving|Empty|Leaving)$/ { print; exit 1 }
+		NF != 6 || $5 > 6 || $3 + $4 > 4096 || $6 !~ /^(Unbuddied|Buddied|Moving|Joining|Empty|Vacated|Leaving)$/ { print; exit 1 }
 	' "$POOL/pages" || wrong_data; }
 }
 # Counters never go back. The previous values are kept in variables.

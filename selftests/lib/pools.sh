@@ -42,7 +42,7 @@ counters_add_up() { pool_is_ok && { python3 -IS "$TOOLS/add_up.py" || wrong_data
 # at_rest: no page of the pool is moving, and none without zpages is left, which the worker
 # releases when nothing was stored for half a second.
 at_rest() {
-	resting() { awk '$6 ~ /^(Empty|Leaving|Lost|Moving)$/ { exit 1 }' "$POOL/pages"; }
+	resting() { awk '$6 ~ /^(Empty|Joining|Leaving|Lost|Moving|Vacated)$/ { exit 1 }' "$POOL/pages"; }
 	wait_until 60 resting
 }
 

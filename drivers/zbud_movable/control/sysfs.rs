@@ -96,6 +96,7 @@ static MEMORY_MIGRATE: Attr = file(
     Read::Number(|control, _| u64::from(control.requests.memory_migrate())),
     Some(set_memory_migrate),
 );
+static COMPACT: Attr = file(c"compact", 0o200, Read::Nothing, Some(compact));
 static VERIFY: Attr = file(c"verify", 0o400, Read::Text(verify), None);
 static MOVED_IN: Attr = number(c"moved_in", |control, nid| {
     nid.and_then(|nid| control.counters().node(nid))
@@ -124,11 +125,12 @@ static DEFERRED_FREES: Attr = number(c"deferred_frees", |control, _| {
 static LOST_PAGES: Attr = number(c"lost_pages", |control, _| {
     control.counters().lost_pages.get()
 });
+static REPAIRED: Attr = number(c"repaired", |control, _| control.counters().repaired.get());
 static ALLOC_FAILED: Attr = number(c"alloc_failed", |control, _| {
     control.counters().alloc_failed.get()
 });
 
-const ROOT: [&Attr; 12] = [
+const ROOT: [&Attr; 13] = [
     &PAGES,
     &ZPAGES,
     &STORED_BYTES,
@@ -140,6 +142,7 @@ const ROOT: [&Attr; 12] = [
     &MEMS,
     &MEMS_EFFECTIVE,
     &MEMORY_MIGRATE,
+    &COMPACT,
     &VERIFY,
 ];
 const NODE: [&Attr; 6] = [
@@ -150,7 +153,7 @@ const NODE: [&Attr; 6] = [
     &MOVED_IN,
     &MOVED_OUT,
 ];
-const STATS: [&Attr; 10] = [
+const STATS: [&Attr; 11] = [
     &ISOLATED,
     &ISOLATE_REFUSED,
     &MIGRATED,
@@ -160,6 +163,7 @@ const STATS: [&Attr; 10] = [
     &PUTBACK,
     &DEFERRED_FREES,
     &LOST_PAGES,
+    &REPAIRED,
     &ALLOC_FAILED,
 ];
 
@@ -199,6 +203,15 @@ fn set_memory_migrate(control: &Control, words: [Option<&str>; 2]) -> Result {
     };
     control.requests.set_memory_migrate(on);
     Ok(())
+}
+
+/// `1`: re-pairs the zpages of all pools.
+fn compact(control: &Control, words: [Option<&str>; 2]) -> Result {
+    let [Some("1"), None] = words else {
+        return Err(EINVAL);
+    };
+    let pools = control.pools.all()?;
+    pools.iter().try_for_each(|pool| pool.compact())
 }
 
 /// Runs the validator over all pools; the log says what is wrong.

@@ -136,6 +136,23 @@ static RAW_LIMIT: Attr = file(
         Ok(())
     }),
 );
+static COMPACT: Attr = file(
+    c"compact",
+    Read::Nothing,
+    Some(|disk, bytes| {
+        if word(bytes)? != "1" {
+            return Err(EINVAL);
+        }
+        // Without the lock of the disk: this takes its time, and a reset need not wait.
+        let store = disk
+            .state
+            .lock()
+            .store()
+            .map(|store| Arc::from(store.pool()));
+        let pool: Arc<Pool> = store.ok_or(EINVAL)?;
+        pool.compact()
+    }),
+);
 static MM_STAT: Attr = file(c"mm_stat", Read::Text(mm_stat), None);
 static IO_STAT: Attr = file(c"io_stat", Read::Text(io_stat), None);
 static DEBUG_STAT: Attr = file(
@@ -175,7 +192,7 @@ static LOST_ZPAGES: Attr = number(c"lost_zpages", |_, state| {
 static STORED_BYTES: Attr = number(c"stored_bytes", |_, state| stored_bytes(state));
 
 /// All files of a disk.
-pub(super) const FILES: [&Attr; 21] = [
+pub(super) const FILES: [&Attr; 22] = [
     &DISKSIZE,
     &INITSTATE,
     &RESET,
@@ -185,6 +202,7 @@ pub(super) const FILES: [&Attr; 21] = [
     &MEM_USED_MAX,
     &RAW_THRESHOLD,
     &RAW_LIMIT,
+    &COMPACT,
     &MM_STAT,
     &IO_STAT,
     &DEBUG_STAT,
@@ -281,7 +299,7 @@ fn mm_stat(disk: &Disk, state: &State) -> Result<CString> {
         bytes_of(disk.knobs.mem_limit.load(Ordering::Relaxed)),
         bytes_of(stat(state, |stats| &stats.pages_max)),
         same,
-        0,
+        state.store().map_or(0, |store| store.pool().pages_won()),
         stat(state, |stats| &stats.raw),
         stat(state, |stats| &stats.raw_since),
     ))

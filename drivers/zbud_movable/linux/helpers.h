@@ -14,6 +14,7 @@
 #include <linux/migrate.h>
 #include <linux/mm_types.h>
 #include <linux/nodemask.h>
+#include <linux/shrinker.h>
 #include <linux/workqueue.h>
 
 /* page.c */
@@ -165,6 +166,19 @@ void zbm_queue_delayed_work(struct workqueue_struct *wq, struct delayed_work *wo
 			    unsigned int ms);
 /* At once, also if it is queued for later. */
 void zbm_queue_now(struct workqueue_struct *wq, struct delayed_work *work);
+
+/* shrinker.c */
+typedef unsigned long zbm_shrink_fn(struct shrinker *shrinker, struct shrink_control *control);
+/*
+ * One that is told @data, until shrinker_free(), which waits for calls that are running. NULL
+ * if there is no memory.
+ */
+struct shrinker *zbm_shrinker_new(zbm_shrink_fn *count, zbm_shrink_fn *scan, void *data,
+				  const char *name);
+/* The data given to zbm_shrinker_new. */
+void *zbm_shrinker_data(const struct shrinker *shrinker);
+/* How much it is asked for. */
+unsigned long zbm_shrink_nr(const struct shrink_control *control);
 
 /* memory_failure.c */
 typedef void zbm_memory_failure_fn(void *data, unsigned long pfn, int type, int result);

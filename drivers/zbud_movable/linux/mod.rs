@@ -17,6 +17,7 @@ pub(crate) mod node;
 pub(crate) mod node_list;
 pub(crate) mod page;
 pub(crate) mod seq;
+pub(crate) mod shrinker;
 pub(crate) mod task;
 pub(crate) mod trace;
 pub(crate) mod trigger;

@@ -38,6 +38,26 @@ pub(crate) unsafe fn is_poisoned(address: usize) -> bool {
     unsafe { bindings::zbm_address_poisoned(address as *const _) }
 }
 
+/// Copies an extent of a page to one of the same length in another.
+///
+/// # Errors
+///
+/// [`broken`] when its memory is.
+///
+/// # Safety
+///
+/// Both are pages of the direct mapping on which someone has a reference. Nobody writes to
+/// either extent or reads the second.
+pub(crate) unsafe fn copy(from: (PageAddr, Extent), to: (PageAddr, Extent)) -> Result {
+    let at = |(page, extent): (PageAddr, Extent)| page.address().wrapping_add(extent.offset());
+    // CAST: at most a page.
+    let bytes = from.1.bytes().min(to.1.bytes()) as u32;
+    // SAFETY: An extent lies within a page by its invariant, the pages are mapped, and the
+    // caller excludes other access.
+    let copied = unsafe { bindings::zbm_copy_mc(at(to) as *mut _, at(from) as *const _, bytes) };
+    copied.then_some(()).ok_or(broken())
+}
+
 /// The page frame number of a page of the pool.
 pub(crate) fn pfn(page: PageAddr) -> usize {
     // SAFETY: Arithmetic on the address of the direct mapping.
@@ -161,14 +181,9 @@ impl<'a> PageLock<'a> {
         let (Some(from), Some(to)) = (self.0.address(), dst.0.address()) else {
             return Err(EINVAL);
         };
-        let at = |page: PageAddr| page.address().wrapping_add(extent.offset());
-        // CAST: at most a page.
-        let bytes = extent.bytes() as u32;
-        // SAFETY: An extent lies within a page by its invariant, the pages are mapped and
-        // distinct, and the caller excludes other access.
-        let copied =
-            unsafe { bindings::zbm_copy_mc(at(to) as *mut _, at(from) as *const _, bytes) };
-        copied.then_some(()).ok_or(broken())
+        // SAFETY: Both are pages of the direct mapping by the type invariant, and borrowed; the
+        // rest by the safety requirements.
+        unsafe { copy((from, extent), (to, extent)) }
     }
 }
 

@@ -50,6 +50,8 @@ pub(crate) struct Counters {
     pub(crate) deferred_frees: Counter,
     /// Pages that were lost because their memory is broken.
     pub(crate) lost_pages: Counter,
+    /// Pages that were won, as their zpages moved beside others.
+    pub(crate) repaired: Counter,
     /// Allocations that failed for want of memory.
     pub(crate) alloc_failed: Counter,
     nodes: KVec<NodeMoves>,

@@ -4,6 +4,8 @@
 //! worker. Knows neither its users nor the movers; [`seam`] has all that it asks of one.
 
 pub(crate) mod broken;
+pub(crate) mod compact;
+pub(crate) mod compaction;
 pub(crate) mod counters;
 pub(crate) mod error;
 pub(crate) mod handle;

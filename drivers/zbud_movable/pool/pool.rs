@@ -7,6 +7,7 @@
 //! lock of a page that is in the pool: mm may hold many of them while it allocates,
 //! and that allocation can reclaim, swap, and end up here.
 
+use super::compaction::Compaction;
 use super::counters::Counters;
 use super::handle::Handle;
 use super::mems::Mems;
@@ -119,6 +120,7 @@ pub(crate) struct Pool {
     /// Held by the one whose audit of the books goes on. Taken before the pool lock.
     #[pin]
     auditing: Mutex<()>,
+    pub(super) compaction: Compaction,
     /// A copy of `books.pages()` that is read without the pool lock.
     pages: AtomicU64,
 }
@@ -191,6 +193,7 @@ impl Pool {
                 table,
                 locked <- new_spinlock!(locked, "zbud_movable::Pool::locked"),
                 auditing <- new_mutex!((), "zbud_movable::Pool::auditing"),
+                compaction: Compaction::default(),
                 pages: AtomicU64::new(0),
             }),
             GFP_KERNEL,

@@ -5,6 +5,7 @@
 use super::mems::{Editor, Mems};
 use super::pool::{Pool, Resources};
 use crate::linux::bindings;
+use crate::linux::shrinker::Shrinker;
 use crate::zbud::NodeSet;
 use core::ops::{Deref, Range};
 use kernel::prelude::*;
@@ -22,10 +23,23 @@ pub(crate) struct Pools {
 }
 
 struct List {
-    pools: KVec<Option<Arc<Pool>>>,
+    pools: KVec<Option<Listed>>,
     /// The children of the root.
     mems: KVec<Option<Arc<Mems>>>,
     editor: Editor,
+}
+
+/// A pool that others can find.
+struct Listed {
+    /// First, as it uses the pool. There may have been no memory for it.
+    _shrinker: Option<Shrinker<Pool>>,
+    pool: Arc<Pool>,
+}
+
+impl List {
+    fn pools(&self) -> impl Iterator<Item = &Arc<Pool>> {
+        self.pools.iter().flatten().map(|listed| &listed.pool)
+    }
 }
 
 /// A change of the nodes that count for a pool.
@@ -50,10 +64,10 @@ fn put<T>(slots: &mut KVec<Option<T>>, value: T) -> Result {
     Ok(())
 }
 
-fn take<T>(slots: &mut [Option<Arc<T>>], value: &Arc<T>) -> Option<Arc<T>> {
-    let is_it = |one: &Arc<T>| Arc::ptr_eq(one, value);
+fn take<T>(slots: &mut [Option<T>], is_it: impl Fn(&T) -> bool) -> Option<T> {
     let mut slots = slots.iter_mut();
-    slots.find(|slot| slot.as_ref().is_some_and(is_it))?.take()
+    let slot = slots.find(|slot| slot.as_ref().is_some_and(&is_it))?;
+    slot.take()
 }
 
 impl Pools {
@@ -118,7 +132,7 @@ impl Pools {
     pub(crate) fn change_mems(&self, mems: &Mems, nodes: Option<NodeSet>) -> Result<KVec<Change>> {
         let mut list = self.list.lock();
         let mut changes = KVec::with_capacity(list.pools.len(), GFP_KERNEL)?;
-        let pools = list.pools.iter().flatten();
+        let pools = list.pools();
         for pool in pools.filter(|pool| pool.mems().is_within(mems)) {
             let from = pool.mems().effective();
             let (pool, to) = (pool.clone(), from);
@@ -147,7 +161,7 @@ impl Pools {
         for mems in list.mems.iter().flatten() {
             mems.refresh(&mut list.editor);
         }
-        for pool in list.pools.iter().flatten() {
+        for pool in list.pools() {
             pool.allow();
         }
     }
@@ -159,8 +173,12 @@ impl Pools {
     /// `ENOMEM`.
     pub(crate) fn add(&self, name: CString, mems: Arc<Mems>) -> Result<Arc<Pool>> {
         let pool = Pool::new(name, self.resources.clone(), mems)?;
+        let listed = Listed {
+            _shrinker: Shrinker::new(pool.clone(), pool.name()),
+            pool: pool.clone(),
+        };
         let mut list = self.list.lock();
-        put(&mut list.pools, pool.clone())?;
+        put(&mut list.pools, listed)?;
         // A later change of the nodes finds the pool on the list.
         pool.allow();
         Ok(pool)
@@ -182,7 +200,8 @@ impl Pools {
             return;
         }
         let mut list = self.list.lock();
-        let listed = take(&mut list.pools, &pool);
+        let is_it = |listed: &Listed| Arc::ptr_eq(&listed.pool, &pool);
+        let listed = take(&mut list.pools, is_it);
         drop(list);
         drop(listed);
     }
@@ -195,7 +214,7 @@ impl Pools {
     pub(crate) fn all(&self) -> Result<KVec<Arc<Pool>>> {
         let list = self.list.lock();
         let mut all = KVec::with_capacity(list.pools.len(), GFP_KERNEL)?;
-        for pool in list.pools.iter().flatten() {
+        for pool in list.pools() {
             all.push(pool.clone(), GFP_KERNEL)?;
         }
         Ok(all)
@@ -210,9 +229,10 @@ impl Pools {
     pub(crate) fn each(&self, mut act: impl FnMut(&Pool) -> Result) -> Result {
         for index in 0.. {
             let list = self.list.lock();
-            let Some(pool) = list.pools.get(index).cloned() else {
+            let Some(listed) = list.pools.get(index) else {
                 break;
             };
+            let pool = listed.as_ref().map(|listed| listed.pool.clone());
             drop(list);
             if let Some(pool) = pool {
                 act(&pool)?;
@@ -251,7 +271,7 @@ impl Pools {
 
     fn fold(&self, with: impl Fn(u64, &Pool) -> u64) -> u64 {
         let list = self.list.lock();
-        let pools = list.pools.iter().flatten();
+        let pools = list.pools();
         pools.fold(0, |so_far, pool| with(so_far, pool))
     }
 }
@@ -267,7 +287,7 @@ impl Deref for ChildMems {
 impl Drop for ChildMems {
     fn drop(&mut self) {
         let mut list = self.pools.list.lock();
-        let listed = take(&mut list.mems, &self.mems);
+        let listed = take(&mut list.mems, |mems| Arc::ptr_eq(mems, &self.mems));
         drop(list);
         drop(listed);
     }
