@@ -69,9 +69,9 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
     /// Takes up to `at_most` pages without zpages on node `nid` that follow each other in a
     /// leaf, to be released: no zpage comes into them any more, and they do not move.
     /// [Release](Self::release) each, or [put it back](Self::put_back). `None` when there
-    /// is none. It begins with one that a zpage has left for good, if there is one, but not
-    /// with the first `skip` of all: those that were just put back. The time this takes is
-    /// bounded by that and the size of a leaf.
+    /// is none. It begins with one that a zpage has left for good, if there is one, and then
+    /// has no others, but not with the first `skip` of all: those that were just put back. The
+    /// time this takes is bounded by that and the size of a leaf.
     ///
     /// # Errors
     ///
@@ -91,18 +91,21 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
         let leaf = table.leaf(first.leaf()).ok_or(Error::Corrupt)?;
         self.touch(table, first.leaf());
         let node = node_mut(&mut self.nodes, nid)?;
-        take(node, table, leaf, nid, first.offset())?;
+        let state = take(node, table, leaf, nid, first.offset(), None)?;
         let (mut from, mut to) = (first.offset(), first.offset());
         let mut len = 1_usize;
         while let Some(next) = from.checked_sub(1).filter(|_| len < at_most) {
-            if take(node, table, leaf, nid, next).is_err() {
+            if take(node, table, leaf, nid, next, Some(state)).is_err() {
                 break;
             }
             from = next;
             len = len.saturating_add(1);
         }
-        while len < at_most && take(node, table, leaf, nid, to.saturating_add(1)).is_ok() {
-            to = to.saturating_add(1);
+        while let Some(next) = to.checked_add(1).filter(|_| len < at_most) {
+            if take(node, table, leaf, nid, next, Some(state)).is_err() {
+                break;
+            }
+            to = next;
             len = len.saturating_add(1);
         }
         // CAST: at most a leaf.
@@ -171,19 +174,24 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
     }
 }
 
-/// Takes the page at that offset of a leaf, if it is an empty or vacated one on node `nid`.
+/// Takes the page at that offset of a leaf, if it is an empty or vacated one on node `nid`, in
+/// the state `only` if there is one. Returns its state.
 fn take<T: Table>(
     node: &mut NodeBooks,
     table: &T,
     leaf: &Leaf,
     nid: Nid,
     offset: usize,
-) -> Result<(), Error> {
+    only: Option<State>,
+) -> Result<State, Error> {
     let desc = leaf.descriptor(offset).ok_or(Error::Stale)?;
     let state = match desc.state() {
         Some(state @ (State::Empty | State::Vacated)) if desc.nid() == nid => state,
         _ => return Err(Error::Stale),
     };
+    if only.is_some_and(|only| only != state) {
+        return Err(Error::Stale);
+    }
     let removal = desc.links().prepare_remove(DescriptorEntries(table))?;
     if state == State::Empty {
         node.remove_empty(desc, removal);
@@ -191,5 +199,5 @@ fn take<T: Table>(
         node.remove_vacated(desc, removal);
     }
     desc.step(state, State::Leaving);
-    Ok(())
+    Ok(state)
 }

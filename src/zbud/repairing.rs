@@ -8,8 +8,8 @@
 //! [`Books::begin_repair`] to [`Books::finish_repair`] it must not be preempted: others may
 //! spin meanwhile.
 //!
-//! The zpages may be taken in any order: each goes beside the largest that leaves room for it,
-//! and in the end no other way would have won more pages. Let x be a zpage that fits beside
+//! The zpages of a node may be taken in any order: each goes beside the largest there that leaves
+//! room for it, and in the end no other way would have won more pages on that node. Let x be a zpage that fits beside
 //! some other, and p the largest of those. Some greatest set of pairs has x beside p: take any
 //! such set. If it has neither of them, it could be greater. If it has one of them, with
 //! another, exchange that other for x or p. If it has x with q and p with y, then y fits
@@ -50,6 +50,8 @@ pub struct Repaired {
     /// The zpage has left its page, or was freed: [take](Books::take_empty) the page, to
     /// release it. Else it could not be copied, and is where it was.
     pub won: bool,
+    /// It has left its page, and was not freed.
+    pub moved: bool,
     /// The other page has no zpage any more: let the worker run.
     pub emptied: bool,
 }
@@ -152,11 +154,12 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
             return Ok(Some((other, nid, free_chunks)));
         }
         let nodes = (0_u16..).map(Nid).zip(self.nodes.as_ref());
-        let mut allowed = nodes.filter(|&(to, node)| elsewhere && to != nid && node.home() == to);
-        Ok(allowed.find_map(|(to, node)| {
+        let allowed = nodes.filter(|&(to, node)| elsewhere && to != nid && node.home() == to);
+        let fitting = allowed.filter_map(|(to, node)| {
             let free_chunks = node.best_fit(len.chunks())?;
             Some((node.first(free_chunks)?, to, free_chunks))
-        }))
+        });
+        Ok(fitting.min_by_key(|&(_, _, free_chunks)| free_chunks))
     }
 
     /// Ends what [`begin_repair`](Self::begin_repair) began, once the bytes are copied, or
@@ -241,7 +244,11 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
             (None, Some(it)) => it.slot.thaw(),
             (None, None) => {}
         }
-        Ok(Repaired { won, emptied })
+        Ok(Repaired {
+            won,
+            moved: joins.is_some(),
+            emptied,
+        })
     }
 }
 

@@ -760,6 +760,7 @@ impl World {
         let repaired = self.pool.finish_repair(&open.repair, copied)?;
         let joins = frozen.filter(|_| copied);
         let right = Repaired {
+            moved: joins.is_some(),
             won: copied || frozen.is_none(),
             emptied: joins.or(other).is_none(),
         };

@@ -234,7 +234,20 @@ impl Reference {
         self.page(addr)?.moving = true;
         let others = (0..nodes).map(Nid).filter(|&nid| nid != page.nid);
         let others = others.filter(|&nid| elsewhere && self.home(nid) == nid);
-        let partners = self.best_fit([page.nid].into_iter().chain(others), chunks);
+        let mut partners = self.best_fit([page.nid].into_iter(), chunks);
+        if partners.is_empty() {
+            partners = others
+                .flat_map(|nid| self.best_fit([nid].into_iter(), chunks))
+                .collect();
+            // The fullest of all these nodes.
+            let taken = |addr: &PageAddr| {
+                let page = self.pages.get(&addr.address());
+                let key = page.and_then(|page| page.zpages().next());
+                key.and_then(|key| self.zpages.get(&key)).map(Zpage::chunks)
+            };
+            let most = partners.iter().map(taken).max();
+            partners.retain(|addr| Some(taken(addr)) == most);
+        }
         self.page(addr)?.moving = false;
         Ok(Some(partners))
     }

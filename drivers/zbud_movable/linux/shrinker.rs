@@ -5,7 +5,7 @@
 use super::bindings;
 use core::ptr::NonNull;
 use kernel::ffi::c_ulong;
-use kernel::str::CStr;
+use kernel::prelude::*;
 use kernel::sync::Arc;
 
 /// SHRINK_STOP, which bindgen does not evaluate: shrinker.c compares them.

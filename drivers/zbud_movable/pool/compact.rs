@@ -8,9 +8,12 @@ use crate::linux::node;
 use crate::linux::page;
 use crate::linux::shrinker::Shrink;
 use crate::linux::task::{self, NoPreempt};
-use crate::zbud::{Books, Cursor, NodeBooks};
+use crate::zbud::{Books, Cursor, NodeBooks, Table};
 use core::sync::atomic::Ordering;
 use kernel::prelude::*;
+
+/// Numbers without a leaf that are passed over under the pool lock at a time.
+const GAP: u32 = 256;
 
 impl Pool {
     /// Moves zpages that are alone in their pages beside others, on their nodes first, and
@@ -44,7 +47,7 @@ impl Pool {
             }
             // In runs, as pages of a leaf that follow each other leave together.
             self.release_vacated();
-            if !self.next_leaf(&mut cursor) {
+            if !self.next_leaf_there(&mut cursor) {
                 break;
             }
             task::cond_resched_killable()?;
@@ -75,9 +78,10 @@ impl Pool {
         // the place to which it goes.
         let copied = sound && unsafe { page::copy(repair.from, repair.to) }.is_ok();
         locked = self.locked.lock();
-        let repaired = locked.books.finish_repair(&self.table, &repair, copied)?;
-        // Before others read what could not be copied.
         let [from_broken, to_broken] = broken();
+        let finished = copied && !to_broken;
+        let repaired = locked.books.finish_repair(&self.table, &repair, finished)?;
+        // Before others read what could not be copied.
         let mut lost = false;
         if from_broken || sound && !copied {
             lost |= self.lose_locked(&mut locked, repair.src, from);
@@ -92,11 +96,29 @@ impl Pool {
         } else if repaired.emptied {
             self.ask(self.locked.lock(), Asked::Idle);
         }
-        if repaired.won {
+        if repaired.moved {
             self.counters().repaired.inc();
             self.compaction.won.fetch_add(1, Ordering::Relaxed);
         }
-        Ok(Some(repaired.won))
+        Ok(Some(repaired.moved))
+    }
+
+    /// Takes `cursor` to the next leaf that is there, if there is one: leaves are numbered together
+    /// with those of other pools. May sleep.
+    fn next_leaf_there(&self, cursor: &mut Cursor) -> bool {
+        loop {
+            let locked = self.locked.lock();
+            for _ in 0..GAP {
+                if !cursor.next_leaf(&self.table) {
+                    return false;
+                }
+                if self.table.leaf(cursor.leaf()).is_some() {
+                    return true;
+                }
+            }
+            drop(locked);
+            task::cond_resched();
+        }
     }
 
     /// Wins up to `pages` pages in as many leaves, and goes on behind them the next time.
@@ -111,7 +133,7 @@ impl Pool {
                     if self.count() == 0 {
                         break;
                     }
-                    if !self.next_leaf(&mut cursor) {
+                    if !self.next_leaf_there(&mut cursor) {
                         cursor = Cursor::start();
                     }
                 }

@@ -389,8 +389,9 @@ impl Pool {
         leaf: Option<u32>,
     ) -> Option<RemovedLeaf> {
         self.note_pages(locked);
-        // SAFETY: The books have said so under the pool lock, which is still held; all
-        // look-ups in leaves without live slots are made under it.
+        // SAFETY: The books have said so under the pool lock, which is still held. Without it
+        // only users of a zpage look into leaves: those of its slot and of the descriptor of its
+        // page, neither of which is free before the zpage is.
         unsafe { self.table.remove(&mut locked.editor, leaf?) }
     }
 

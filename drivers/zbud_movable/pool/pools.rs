@@ -31,14 +31,19 @@ struct List {
 
 /// A pool that others can find.
 struct Listed {
-    /// First, as it uses the pool. There may have been no memory for it.
-    _shrinker: Option<Shrinker<Pool>>,
+    /// There may have been no memory for it. It goes before the pool ends.
+    shrinker: Option<Shrinker<Pool>>,
     pool: Arc<Pool>,
 }
 
 impl List {
     fn pools(&self) -> impl Iterator<Item = &Arc<Pool>> {
         self.pools.iter().flatten().map(|listed| &listed.pool)
+    }
+
+    fn find(&mut self, pool: &Arc<Pool>) -> Option<&mut Listed> {
+        let mut listed = self.pools.iter_mut().flatten();
+        listed.find(|listed| Arc::ptr_eq(&listed.pool, pool))
     }
 }
 
@@ -173,12 +178,17 @@ impl Pools {
     /// `ENOMEM`.
     pub(crate) fn add(&self, name: CString, mems: Arc<Mems>) -> Result<Arc<Pool>> {
         let pool = Pool::new(name, self.resources.clone(), mems)?;
+        let shrinker = Shrinker::new(pool.clone(), pool.name());
         let listed = Listed {
-            _shrinker: Shrinker::new(pool.clone(), pool.name()),
+            shrinker: None,
             pool: pool.clone(),
         };
+        // Unlocked before the shrinker goes, which waits, if there is no memory.
         let mut list = self.list.lock();
         put(&mut list.pools, listed)?;
+        if let Some(listed) = list.find(&pool) {
+            listed.shrinker = shrinker;
+        }
         // A later change of the nodes finds the pool on the list.
         pool.allow();
         Ok(pool)
@@ -187,6 +197,11 @@ impl Pools {
     /// Ends a pool whose user has freed all zpages. It is on the list as long as it has pages, of
     /// which one may break or go offline. May sleep.
     pub(crate) fn remove(&self, pool: Arc<Pool>) {
+        // Nobody asks it for anything from now on.
+        let mut list = self.list.lock();
+        let shrinker = list.find(&pool).and_then(|listed| listed.shrinker.take());
+        drop(list);
+        drop(shrinker);
         if pool.drain().is_err() {
             pr_err!(
                 "{}: destroyed with zpages in it; the pool stays\n",
@@ -200,8 +215,7 @@ impl Pools {
             return;
         }
         let mut list = self.list.lock();
-        let is_it = |listed: &Listed| Arc::ptr_eq(&listed.pool, &pool);
-        let listed = take(&mut list.pools, is_it);
+        let listed = take(&mut list.pools, |listed| Arc::ptr_eq(&listed.pool, &pool));
         drop(list);
         drop(listed);
     }
