@@ -49,6 +49,7 @@ help:
 	@echo '    KERNEL=... with demo, test, vm, kernel, module: release (6.12, the default but for demo), debug (KASAN, lockdep), built here;'
 	@echo '                     stock, stock-7.2, stock-7.3: Debian'\''s unmodified kernels (the newest,'
 	@echo '                     or ZBM_STOCK_VERSION=7.2.12); no-zsmalloc: 7.2 without zsmalloc, built here'
+	@echo 'make check-host      tell whether this host can have it, and what is missing for that'
 	@echo 'make zbudctl         build the command zbudctl, a static binary, print its path'
 	@echo 'make zbudctl-install build it, install it, its manual, completions and the systemd unit'
 	@echo '                     in PREFIX (/usr/local), under DESTDIR'
@@ -94,6 +95,13 @@ module:
 zbudctl:
 	@$(IN_ROOT) scripts/build-zbudctl
 
+# By the environment only: make hands a variable of its command line on to each make below,
+# the kernel's included.
+host = MAKEFLAGS= $(foreach v,KVER TRY DESTDIR PREFIX SOURCE RUSTC BINDGEN SIGN_KEY SIGN_CERT,$(v)='$($(v))') scripts/host/
+
+check-host:
+	@$(host)check
+
 zbudctl-install:
 	@bin=$$($(IN_ROOT) scripts/build-zbudctl) && \
 	install -D -m 0755 "$$bin" "$(DESTDIR)$(PREFIX)/bin/zbudctl" && \
@@ -107,4 +115,5 @@ zbudctl-install:
 	install -D -m 0644 tools/systemd/zbud-swap@.service -t "$(DESTDIR)$(PREFIX)/lib/systemd/system" && \
 	install -D -m 0644 tools/systemd/example.conf -t "$(DESTDIR)$(PREFIX)/share/doc/zbudctl"
 
-.PHONY: all modules modules_install clean help demo test test-long costs density holds lint vm kernel module zbudctl zbudctl-install
+.PHONY: all modules modules_install clean help demo test test-long costs density holds lint vm kernel module zbudctl zbudctl-install \
+	check-host

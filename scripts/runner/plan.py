@@ -50,6 +50,7 @@ HOST_STEPS = [
     Step("loom", "libtest"),
     Step("selfcheck", "ktap"),
     Step("user"),
+    Step("host-selfcheck", "ktap"),
     Step("layers-selfcheck", "ktap"),
     Step("layers"),
     Step("selftest-tools"),
