@@ -50,6 +50,10 @@ help:
 	@echo '                     stock, stock-7.2, stock-7.3: Debian'\''s unmodified kernels (the newest,'
 	@echo '                     or ZBM_STOCK_VERSION=7.2.12); no-zsmalloc: 7.2 without zsmalloc, built here'
 	@echo 'make check-host      tell whether this host can have it, and what is missing for that'
+	@echo 'make install         build it for this host with its own tools, and install it: module, zbudctl,'
+	@echo '                     manual, unit; KVER=RELEASE for another kernel than the running one, TRY=1'
+	@echo '                     for an untested one; PREFIX (/usr/local), DESTDIR (see scripts/host/install)'
+	@echo 'make uninstall       remove all of that'
 	@echo 'make zbudctl         build the command zbudctl, a static binary, print its path'
 	@echo 'make zbudctl-install build it, install it, its manual, completions and the systemd unit'
 	@echo '                     in PREFIX (/usr/local), under DESTDIR'
@@ -102,18 +106,14 @@ host = MAKEFLAGS= $(foreach v,KVER TRY DESTDIR PREFIX SOURCE RUSTC BINDGEN SIGN_
 check-host:
 	@$(host)check
 
+install:
+	@$(host)install
+
+uninstall:
+	@$(host)uninstall
+
 zbudctl-install:
-	@bin=$$($(IN_ROOT) scripts/build-zbudctl) && \
-	install -D -m 0755 "$$bin" "$(DESTDIR)$(PREFIX)/bin/zbudctl" && \
-	install -D -m 0644 "$$bin.8" "$(DESTDIR)$(PREFIX)/share/man/man8/zbudctl.8" && \
-	for shell in bash zsh fish; do \
-		"$$bin" completions $$shell >"$$bin.$$shell" || exit; \
-	done && \
-	install -D -m 0644 "$$bin.bash" "$(DESTDIR)$(PREFIX)/share/bash-completion/completions/zbudctl" && \
-	install -D -m 0644 "$$bin.zsh" "$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_zbudctl" && \
-	install -D -m 0644 "$$bin.fish" "$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/zbudctl.fish" && \
-	install -D -m 0644 tools/systemd/zbud-swap@.service -t "$(DESTDIR)$(PREFIX)/lib/systemd/system" && \
-	install -D -m 0644 tools/systemd/example.conf -t "$(DESTDIR)$(PREFIX)/share/doc/zbudctl"
+	@bin=$$($(IN_ROOT) scripts/build-zbudctl) && $(host)install-zbudctl "$$bin"
 
 .PHONY: all modules modules_install clean help demo test test-long costs density holds lint vm kernel module zbudctl zbudctl-install \
-	check-host
+	check-host install uninstall
