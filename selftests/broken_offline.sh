@@ -68,7 +68,8 @@ figures() {
 	done
 }
 ktap_test_result "the memory block of one that is mapped waits, and keeps nobody" figures
-ktap_test_result "it refuses" eval '! wait "$asked"'
+refused() { ! wait "$asked"; }
+ktap_test_result "it refuses" refused
 is "at once" $((SECONDS - began)) -lt 30
 is "and the log says why" "$(dmesg | grep -c "page frame $pinned .* broken.* cannot go offline")" -ge 1
 loud 'cannot go offline'

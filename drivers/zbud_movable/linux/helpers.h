@@ -274,6 +274,7 @@ struct zbm_traced {
 	bool putback;
 	bool node_move;
 };
+
 extern struct zbm_traced zbm_traced;
 /* Where a zpage was put: in a page with another one, without one, or a new page. */
 enum { ZBM_BESIDE, ZBM_EMPTY, ZBM_NEW };

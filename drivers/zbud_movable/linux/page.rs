@@ -12,12 +12,11 @@
 
 use super::bindings;
 use super::node_list::nodemask;
-use super::trace::Frame;
 use crate::zbud::{Extent, Nid, NodeSet, PageAddr, PAGE_SIZE};
 use core::marker::PhantomData;
 use core::ptr::NonNull;
 use kernel::error::to_result;
-use kernel::ffi::c_int;
+use kernel::ffi::{c_int, c_ulong};
 use kernel::prelude::*;
 
 const _: () = assert!(PAGE_SIZE == bindings::ZBM_PAGE_SIZE);
@@ -62,6 +61,24 @@ pub(crate) unsafe fn copy(from: (PageAddr, Extent), to: (PageAddr, Extent)) -> R
 pub(crate) fn pfn(page: PageAddr) -> usize {
     // SAFETY: Arithmetic on the address of the direct mapping.
     unsafe { bindings::zbm_page_to_pfn(bindings::zbm_virt_to_page(page.address() as *const _)) }
+}
+
+/// A page frame and its node.
+#[derive(Clone, Copy)]
+pub(crate) struct Frame {
+    pub(crate) pfn: usize,
+    pub(crate) nid: Nid,
+}
+
+impl Frame {
+    pub(super) fn pfn(self) -> c_ulong {
+        // CAST: 64 bits.
+        self.pfn as _
+    }
+
+    pub(super) fn nid(self) -> c_int {
+        c_int::from(self.nid.0)
+    }
 }
 
 /// A page that is kept in existence by a reference for `'a`.

@@ -3,6 +3,7 @@
 //! Trace events, see trace.h. Each costs a load and a branch while nobody traces it.
 
 use super::bindings;
+use super::page::{BorrowedPage, Frame};
 use crate::zbud::Nid;
 use core::ptr::addr_of;
 use kernel::ffi::{c_int, c_uint};
@@ -17,24 +18,6 @@ pub(crate) enum Place {
     Empty = bindings::ZBM_EMPTY as isize,
     /// In a page that is new in the pool.
     New = bindings::ZBM_NEW as isize,
-}
-
-/// A page frame and its node.
-#[derive(Clone, Copy)]
-pub(crate) struct Frame {
-    pub(crate) pfn: usize,
-    pub(crate) nid: Nid,
-}
-
-impl Frame {
-    fn pfn(self) -> kernel::ffi::c_ulong {
-        // CAST: 64 bits.
-        self.pfn as _
-    }
-
-    fn nid(self) -> c_int {
-        c_int::from(self.nid.0)
-    }
 }
 
 /// In which mode mm moves a page, or that it does not.
@@ -129,7 +112,7 @@ pub(crate) fn isolate(pool: &CStr, page: Frame, result: Result) {
 
 /// A page was to move. `since`: what [`now`] said before.
 #[cold]
-pub(crate) fn migrate(pool: &CStr, from: Frame, to: Frame, mode: Mode, result: Result, since: u64) {
+fn migrate(pool: &CStr, from: Frame, to: Frame, mode: Mode, result: Result, since: u64) {
     // SAFETY: As above.
     unsafe {
         bindings::zbm_trace_migrate(
@@ -143,6 +126,25 @@ pub(crate) fn migrate(pool: &CStr, from: Frame, to: Frame, mode: Mode, result: R
             now().saturating_sub(since),
         )
     };
+}
+
+/// A move that is traced, if somebody does that.
+pub(crate) struct Move(Option<(Frame, Frame, u64)>);
+
+impl Move {
+    /// Of one page to the other.
+    #[inline]
+    pub(crate) fn begin(from: BorrowedPage<'_>, to: BorrowedPage<'_>) -> Self {
+        Self(migrates().then(|| (from.frame(), to.frame(), now())))
+    }
+
+    /// It has ended.
+    #[inline]
+    pub(crate) fn end(self, pool: &CStr, mode: Mode, result: Result) {
+        if let Some((from, to, since)) = self.0 {
+            migrate(pool, from, to, mode, result, since);
+        }
+    }
 }
 
 /// mm gives a page back that it has isolated and not moved.
@@ -178,7 +180,7 @@ pub(crate) fn node_move(
 
 /// Nanoseconds of a clock that only goes forward.
 #[cold]
-pub(crate) fn now() -> u64 {
+fn now() -> u64 {
     // SAFETY: Reads a clock.
     unsafe { bindings::zbm_trace_clock() }
 }

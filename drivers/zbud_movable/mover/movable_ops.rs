@@ -11,10 +11,9 @@
 
 use crate::linux::bindings;
 use crate::linux::page::{BorrowedPage, LockedPage, NewPage, PageLock, PageRef};
-use crate::linux::trace::{self, Mode};
+use crate::linux::trace::{self, Mode, Move};
 use crate::pool::pool::Pool;
 use crate::pool::seam::{Claim, Mover};
-use crate::pool::trace::Move;
 use crate::zbud::{DescId, Run, Stayed};
 use core::ptr::NonNull;
 use kernel::error::to_result;
@@ -303,7 +302,7 @@ unsafe extern "C" fn migrate_page(
     // SAFETY: mm uses `dst` for nothing else. It gets a reference for the pool below,
     // mm's goes.
     let moved = unsafe { replace(pool, id, src, dst) };
-    traced.end(&pool, Mode::of_mm(mode), moved);
+    traced.end(pool.name(), Mode::of_mm(mode), moved);
     match moved {
         Ok(()) => {
             dst.page().get().into_raw();

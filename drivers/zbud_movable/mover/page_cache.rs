@@ -19,10 +19,9 @@
 
 use crate::linux::bindings;
 use crate::linux::page::{BorrowedPage, LockedPage, NewPage, PageLock, PageRef};
-use crate::linux::trace::Mode;
+use crate::linux::trace::{Mode, Move};
 use crate::pool::pool::Pool;
 use crate::pool::seam::{Claim, Mover};
-use crate::pool::trace::Move;
 use crate::zbud::{DescId, Run, Stayed, DESCRIPTORS_PER_LEAF};
 use core::cell::UnsafeCell;
 use core::ptr::NonNull;
@@ -327,7 +326,7 @@ unsafe extern "C" fn migrate_folio(
     };
     // SAFETY: mm uses `dst` for nothing else; the page cache takes a reference on it.
     let moved = unsafe { Pool::move_page(pool, id, src_page, dst_page, copy) };
-    traced.end(&pool, Mode::of_mm(mode), moved);
+    traced.end(pool.name(), Mode::of_mm(mode), moved);
     moved.map_or(result, |()| 0)
 }
 

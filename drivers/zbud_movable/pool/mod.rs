@@ -16,5 +16,5 @@ pub(crate) mod pool;
 pub(crate) mod pools;
 pub(crate) mod seam;
 pub(crate) mod table;
-pub(crate) mod trace;
+mod trace;
 pub(crate) mod zpage;

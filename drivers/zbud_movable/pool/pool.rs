@@ -14,12 +14,11 @@ use super::mems::Mems;
 use super::numbers::Numbers;
 use super::seam::{Admitted, Claimed, Mover};
 use super::table::{Editor, Growth, Leaves, RemovedLeaf};
-use super::trace::Move;
 use crate::linux::bindings;
 use crate::linux::node;
 use crate::linux::page::{self, BorrowedPage, LockedPage, NewPage, PageLock, PageRef};
 use crate::linux::task::{self, NoPreempt};
-use crate::linux::trace::{self, Mode, Place};
+use crate::linux::trace::{self, Mode, Move, Place};
 use crate::linux::work_queue::WorkQueue;
 use crate::linux::worker::Worker;
 use crate::zbud::{
@@ -725,7 +724,7 @@ impl Pool {
         }
         let traced = Move::begin(src.page(), dst.page());
         let moved = this.mover().relocate(this, id, src, dst);
-        traced.end(&this, Mode::BY_HAND, moved);
+        traced.end(this.name(), Mode::BY_HAND, moved);
         moved
     }
 

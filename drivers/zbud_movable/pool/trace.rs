@@ -4,10 +4,9 @@
 
 use super::handle::Handle;
 use super::pool::Pool;
-use crate::linux::page::{self, BorrowedPage};
-use crate::linux::trace::{self, Frame, Mode, Place};
+use crate::linux::page::{self, Frame};
+use crate::linux::trace::{self, Place};
 use crate::zbud::{Descriptor, Len, SlotIndex, Stored};
-use kernel::prelude::*;
 
 /// The page that a descriptor has. Under the pool lock.
 fn page_of(desc: &Descriptor) -> Option<Frame> {
@@ -15,25 +14,6 @@ fn page_of(desc: &Descriptor) -> Option<Frame> {
         pfn: page::pfn(desc.page()?),
         nid: desc.nid(),
     })
-}
-
-/// A move that is traced, if somebody does that.
-pub(crate) struct Move(Option<(Frame, Frame, u64)>);
-
-impl Move {
-    /// Of one page to the other.
-    #[inline]
-    pub(crate) fn begin(from: BorrowedPage<'_>, to: BorrowedPage<'_>) -> Self {
-        Self(trace::migrates().then(|| (from.frame(), to.frame(), trace::now())))
-    }
-
-    /// It has ended.
-    #[inline]
-    pub(crate) fn end(self, pool: &Pool, mode: Mode, result: Result) {
-        if let Some((from, to, since)) = self.0 {
-            trace::migrate(pool.name(), from, to, mode, result, since);
-        }
-    }
 }
 
 impl Pool {
