@@ -99,6 +99,24 @@ fn what_is_mapped_stays() -> Result<(), Trouble> {
     Ok(pool.books.verify(&pool.table)?)
 }
 
+/// The best fit of a zpage of half a page is its own page, which is the only one of its kind;
+/// the next is one that has a chunk more to spare.
+#[test]
+fn not_beside_itself_but_the_next() -> Result<(), Trouble> {
+    let mut pool = Pool::new(1);
+    let chunks = |chunks| Len::new(chunks * CHUNK_SIZE);
+    let first = pool.store(Nid(0), chunks(32)?)?;
+    let gone = pool.store(Nid(0), chunks(33)?)?;
+    let second = pool.store(Nid(0), chunks(31)?)?;
+    ensure!(second.addr == gone.addr, "not beside the larger");
+    ensure!(pool.free(gone.slot)? == Ok(Freed::Kept), "not kept");
+    let repair = some(pool.begin_repair(first.slot.desc(), false)??, "partner")?;
+    ensure!(repair.to.0 == second.addr, "{repair:?}");
+    let repaired = pool.finish_repair(&repair, true)?;
+    ensure!(repaired.won && !repaired.emptied, "{repaired:?}");
+    Ok(pool.books.verify(&pool.table)?)
+}
+
 /// A page whose descriptor has the slot of a zpage that is elsewhere has room for one slot
 /// only: it must not get two zpages again.
 #[test]
