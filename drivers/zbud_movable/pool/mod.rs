@@ -9,6 +9,7 @@ pub(crate) mod compaction;
 pub(crate) mod counters;
 pub(crate) mod error;
 pub(crate) mod handle;
+mod helpers;
 pub(crate) mod mems;
 pub(crate) mod numbers;
 #[allow(clippy::module_inception)]

@@ -10,6 +10,7 @@
 use super::compaction::Compaction;
 use super::counters::Counters;
 use super::handle::Handle;
+use super::helpers::Helpers;
 use super::mems::Mems;
 use super::numbers::Numbers;
 use super::seam::{Admitted, Claimed, Mover};
@@ -40,6 +41,10 @@ const KEPT: u64 = 64;
 /// Descriptors that are free at least, if there are so many CPUs, so that each finds one while
 /// one of them makes a leaf.
 const SPARE: u64 = 64;
+/// So many pages without zpages are too many for one worker; some 10 ms of work.
+const MANY: u64 = 2048;
+/// How many a helper releases before it looks whether there are more.
+const SHARE_OF_HELPER: u64 = 512;
 /// Those that were not needed for so many milliseconds go.
 const REST: u32 = 500;
 
@@ -108,6 +113,9 @@ pub(crate) struct Pool {
     /// Releases pages without zpages.
     #[pin]
     worker: Worker,
+    /// Do that as well, when there are many.
+    #[pin]
+    helpers: Helpers,
     name: CString,
     resources: Resources,
     /// Where its pages may be.
@@ -133,6 +141,23 @@ unsafe extern "C" fn run_worker(work: *mut bindings::work_struct) {
     let pool = unsafe { &*kernel::container_of!(Worker::of(work), Pool, worker) };
     pool.work();
 }
+
+macro_rules! run_helper {
+    ($($run:ident: $helper:ident),*) => {$(
+        /// # Safety
+        ///
+        /// As [`run_worker`], for that helper.
+        unsafe extern "C" fn $run(work: *mut bindings::work_struct) {
+            // SAFETY: As in `run_worker`.
+            let pool = unsafe {
+                &*kernel::container_of!(Worker::of(work), Pool, helpers.$helper)
+            };
+            pool.help();
+        }
+    )*};
+}
+
+run_helper!(run_first: first, run_second: second, run_third: third);
 
 /// The pool lock, held.
 type Guard<'a> = kernel::sync::lock::Guard<'a, Locked, SpinLockBackend>;
@@ -183,9 +208,12 @@ impl Pool {
         };
         // SAFETY: It is the worker of a pool.
         let worker = unsafe { Worker::new(resources.queue.clone(), run_worker) };
+        // SAFETY: They are the helpers of a pool, in this order.
+        let helpers = unsafe { Helpers::new(&resources.queue, [run_first, run_second, run_third]) };
         Arc::pin_init(
             pin_init!(Self {
                 worker <- worker,
+                helpers <- helpers,
                 name,
                 resources,
                 mems,
@@ -481,6 +509,9 @@ impl Pool {
         }
         drop(locked);
         self.drop_lost();
+        if self.with_books(|books| books.empty_pages()) >= MANY {
+            self.helpers.call();
+        }
         for nid in node::possible() {
             let mut locked = self.locked.lock();
             let idle = if rested {
@@ -511,30 +542,54 @@ impl Pool {
         }
     }
 
+    /// A helper: releases those that are too many, until there are none or mm has hold of
+    /// those that are left. Sleeps.
+    fn help(&self) {
+        for nid in node::possible() {
+            loop {
+                let (empty, kept) = self.with_books(|books| {
+                    let node = books.nodes().get(usize::from(nid.0));
+                    (node.map_or(0, NodeBooks::empty_pages), books.kept_on(nid))
+                });
+                if empty <= kept {
+                    break;
+                }
+                let released =
+                    self.release_empty(nid, empty.saturating_sub(kept / 2).min(SHARE_OF_HELPER));
+                if released == 0 {
+                    break;
+                }
+            }
+        }
+    }
+
     /// Releases up to `pages` pages without zpages on node `nid`, those first that are vacated;
-    /// fewer when there are not so many. Those that mm has hold of stay. Sleeps.
-    pub(crate) fn release_empty(&self, nid: Nid, pages: u64) {
+    /// fewer when there are not so many. Those that mm has hold of stay. Returns how many were
+    /// released. Sleeps.
+    pub(crate) fn release_empty(&self, nid: Nid, pages: u64) -> usize {
         let mut left = usize::try_from(pages).unwrap_or(usize::MAX);
-        let mut stayed = 0;
+        let (mut taken_in_all, mut stayed) = (0_usize, 0_usize);
         while left != 0 && stayed <= DESCRIPTORS_PER_LEAF {
             let mut locked = self.locked.lock();
             let taken = locked.books.take_empty(&self.table, nid, left, stayed);
             drop(locked);
             let run = match taken {
                 Ok(Some(run)) => run,
-                Ok(None) => return,
+                Ok(None) => break,
                 Err(error) => {
                     pr_err!(
                         "{}: empty pages cannot be released ({error:?})\n",
                         self.name()
                     );
-                    return;
+                    break;
                 }
             };
             left = left.saturating_sub(run.len());
+            taken_in_all = taken_in_all.saturating_add(run.len());
             stayed = stayed.saturating_add(self.release(run));
             task::cond_resched();
         }
+        taken_in_all.saturating_sub(stayed)
     }
 
     /// Releases pages that were taken for it, but for those that mm has hold of; returns how
@@ -889,6 +944,7 @@ impl Pool {
             }
         }
         self.worker.cancel();
+        self.helpers.cancel();
         Ok(())
     }
 }
