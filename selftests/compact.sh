@@ -125,8 +125,8 @@ if [ "$(nodes | wc -w)" -ge 2 ]; then
 	ktap_test_result "a zpage on each node" lone
 	ktap_test_result "are in one page then" eval "compact && together"
 else
-	ktap_test_skip "a zpage on each node: there is one node"
-	ktap_test_skip "are in one page then: there is one node"
+	ktap_test_skip "a zpage on each node" "there is one node"
+	ktap_test_skip "are in one page then" "there is one node"
 fi
 
 ktap_test_result "all is freed" drop_all

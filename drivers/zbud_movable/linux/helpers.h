@@ -279,7 +279,7 @@ extern struct zbm_traced zbm_traced;
 /* Where a zpage was put: in a page with another one, without one, or a new page. */
 enum { ZBM_BESIDE, ZBM_EMPTY, ZBM_NEW };
 /* The mode of a move for which nobody asked mm. */
-enum { ZBM_BY_HAND = -1 };
+enum { ZBM_BY_HAND = 255 };
 void zbm_trace_store(const char *pool, unsigned long pfn, int nid, unsigned int bytes,
 		     unsigned int place);
 void zbm_trace_free(const char *pool, unsigned long pfn, int nid, unsigned int bytes);

@@ -26,7 +26,8 @@ pub(crate) struct Mode(c_int);
 
 impl Mode {
     /// By a request.
-    pub(crate) const BY_HAND: Self = Self(bindings::ZBM_BY_HAND);
+    // CAST: 255.
+    pub(crate) const BY_HAND: Self = Self(bindings::ZBM_BY_HAND as c_int);
 
     pub(crate) fn of_mm(mode: bindings::migrate_mode) -> Self {
         // CAST: a small number.
