@@ -116,7 +116,7 @@ if [ -e "$events/migrate/hist" ]; then
 		cat hist >"$SCRATCH/hist"
 		echo '!hist:keys=common_pid.execname,mode,result' >>trigger
 		echo '!hist:keys=ns.log2 if result==0' >>trigger
-		cd - >/dev/null
+		cd - >/dev/null || return
 	}
 	ktap_test_result "histograms of the moves" guide
 	is "who, and how long" "$(grep -c '{ common_pid: .* mode: .* result: .*0 }\|{ ns: ~ 2^' "$SCRATCH/hist")" -ge 2
