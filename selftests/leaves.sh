@@ -49,8 +49,9 @@ make_disk 64M
 said=$(python3 "$TOOLS/leaves.py" "$DATA" "$DISK_SYS") || said="$said failed"
 ktap_print_msg "$(echo "$said" | tr '\n' ' ')"
 figure() { echo "$said" | grep -o "\<$1=[0-9]*" | cut -d= -f2; }
-# The table's own page, the leaf that is kept for those who come while the next is made, and one.
-is "four CPUs make no more leaves than it takes" "$(figure made)" -le "$(($(figure needed) + 3))"
+# The table's own page, the leaf for those who come while the next is made, one; and some that
+# were made because a CPU that makes one may not run for long, in a guest.
+is "four CPUs make few more leaves than it takes" "$(figure made)" -le "$(($(figure needed) * 11 / 10 + 3))"
 is "a random hundredth does not keep all" "$(figure sparse)" -lt "$(figure needed)"
 is "the validator agrees then" "$(counter verify)" = ok
 ktap_test_result "unloads then" unload_module

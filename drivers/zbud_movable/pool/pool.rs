@@ -38,8 +38,8 @@ const TICKS: u32 = 25;
 /// Pages without zpages that are kept on each node at least for the next zpages, so that
 /// these need no page from the kernel; 256 KiB.
 const KEPT: u64 = 64;
-/// Descriptors that are free at least, if there are so many CPUs, so that each finds one while
-/// one of them makes a leaf.
+/// Descriptors that are free at least, so that all others find some while one CPU makes a leaf;
+/// it may be the CPU of a guest, and not run for a while.
 const SPARE: u64 = 64;
 /// So many pages without zpages are too many for one worker; some 10 ms of work.
 const MANY: u64 = 2048;
@@ -198,7 +198,7 @@ impl Pool {
         let (table, editor) = Leaves::new(resources.numbers.clone())?;
         let mut books = Books::new(Nodes(nodes));
         books.keep(KEPT);
-        books.keep_descriptors(SPARE.min(task::cpus() as u64));
+        books.keep_descriptors(SPARE);
         let locked = Locked {
             books,
             editor,
