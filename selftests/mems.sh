@@ -99,7 +99,8 @@ ktap_test_result "stores from node 0 until some is on node 1" store_on_0
 ktap_print_msg "$(counter node0/pages) pages on node 0, $(counter node1/pages) on node 1"
 is "a zpage goes beside another elsewhere" "$(beside_others)" -gt 0
 is "and others into pages there" "$(counter node1/pages)" -ge 100
-is "but no more than must" "$(counter node0/pages)" -gt 1000
+# How much that is depends on when kswapd runs.
+is "but no more than must" "$(counter node0/pages)" -gt "$(counter node1/pages)"
 vacate_node
 
 # With memory_migrate.
