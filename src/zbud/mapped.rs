@@ -29,7 +29,8 @@ impl Descriptor {
     /// [`Error::BadHandle`] when there is no such zpage, [`Error::Frozen`] while it is being
     /// moved: the caller waits, in the way in which it can. A mover, which has preemption
     /// off, needs the time of one page copy, as long as its CPU runs; an interrupt handler
-    /// must not wait: it may have interrupted the mover. [`Error::Pinned`] when its pin count is at its limit, [`Error::Lost`] when its memory is broken,
+    /// must not wait: it may have interrupted the mover. [`Error::Pinned`] when its pin count
+    /// is at its limit, [`Error::Lost`] when its memory is broken,
     /// [`Error::Corrupt`]. Nothing is pinned then.
     #[inline]
     pub fn map<T: Table>(&self, table: &T, index: SlotIndex) -> Result<MappedZpage, Error> {

@@ -210,8 +210,7 @@ fn compact(control: &Control, words: [Option<&str>; 2]) -> Result {
     let [Some("1"), None] = words else {
         return Err(EINVAL);
     };
-    let pools = control.pools.all()?;
-    pools.iter().try_for_each(|pool| pool.compact())
+    control.pools.each(|pool| pool.compact())
 }
 
 /// Runs the validator over all pools; the log says what is wrong.

@@ -144,12 +144,9 @@ static COMPACT: Attr = file(
             return Err(EINVAL);
         }
         // Without the lock of the disk: this takes its time, and a reset need not wait.
-        let store = disk
-            .state
-            .lock()
-            .store()
-            .map(|store| Arc::from(store.pool()));
-        let pool: Arc<Pool> = store.ok_or(EINVAL)?;
+        let state = disk.state.lock();
+        let pool: Arc<Pool> = state.store().ok_or(EINVAL)?.pool().into();
+        drop(state);
         pool.compact()
     }),
 );

@@ -2,8 +2,9 @@
 
 //! One pool: the core under a spinlock, with real pages.
 //!
-//! Lock order: page lock, pool lock ([`Pool::locked`]). Nothing sleeps, allocates, frees or drops a page under the
-//! pool lock; page locks are only tried under it. `map`, `unmap` and `alloc` take no
+//! Lock order: a page lock, or that of an audit (`Pool::auditing`), then the pool lock
+//! ([`Pool::locked`]). Nothing sleeps, allocates, frees or drops a page under the pool
+//! lock; page locks are only tried under it. `map`, `unmap` and `alloc` take no
 //! lock of a page that is in the pool: mm may hold many of them while it allocates,
 //! and that allocation can reclaim, swap, and end up here.
 
@@ -113,7 +114,7 @@ pub(crate) struct Pool {
     /// Releases pages without zpages.
     #[pin]
     worker: Worker,
-    /// Do that as well, when there are many.
+    /// Do that as well, when there are many. Dropped after the worker, which calls them.
     #[pin]
     helpers: Helpers,
     name: CString,
@@ -605,7 +606,7 @@ impl Pool {
             Some(page)
         };
         // SAFETY: Taken to be released; the caller has a reference on the pool, or is its
-        // worker, for which its end waits.
+        // worker or one of the helpers, for which its end waits.
         let stayed = unsafe { self.mover().evict(run, &page) };
         let mut locked = self.locked.lock();
         let (mut leaf, mut lost) = (None, false);

@@ -96,8 +96,10 @@ pub(crate) struct Growth {
 impl Growth {
     /// Room for one leaf of `table`. May sleep if `gfp` says so.
     pub(crate) fn new(table: &Leaves, gfp: u32) -> Result<Self> {
+        // First what costs less: at the bound each store comes here.
+        let number = table.numbers.take(gfp)?;
         Ok(Self {
-            leaf: Some((TablePage::new(gfp)?, table.numbers.take(gfp)?)),
+            leaf: Some((TablePage::new(gfp)?, number)),
             mid: None,
         })
     }
