@@ -18,7 +18,7 @@ need_file /proc/self/fail-nth "$FAILSLAB/require-start" "$FAIL_PAGE/require-star
 load_module
 make_disk 64M
 scratch
-ktap_set_plan 17
+ktap_set_plan 18
 
 # set_knob FILE VALUE: until the test ends.
 set_knob() {
@@ -58,6 +58,8 @@ loud '(FAULT_INJECTION|kobject|debugfs|zbud_movable): |name fail|zbud[0-9]+: det
 is "the disk is refused its size for want of memory" "$(failures size)" -gt 5
 is "blocks are" "$(failures write)" -ge 2
 is "also as the pool grows" "$(failures more)" -gt 20
+is "a leaf that cannot be made fails no store while there are descriptors" \
+	"$(allocations more)" -gt "$(failures more)"
 is "disks are" "$(failures add)" -gt 10
 ktap_test_result "figures add up" counters_add_up
 ktap_finished

@@ -130,6 +130,11 @@ class Write(Blocks):
 class More(Blocks):
     rounds = 80
 
+    def data(self):
+        """Each block fills a page, so that each store is like the one before: one that
+        succeeds although an allocation failed is followed by one that makes it again."""
+        return self.random.randbytes(3000) + bytes(BLOCK - 3000)
+
     def act(self):
         self.put(len(self.known), self.data())
 
