@@ -54,6 +54,8 @@ fn action() -> impl Strategy<Value = Action> {
             .prop_map(|(nid, at_most, skip)| Action::Take { nid, at_most, skip }),
         4 => (k(), prop::bool::weighted(0.3)).prop_map(|(k, back)| Action::Work { k, back }),
         1 => prop_oneof![Just(0), 1..40_usize].prop_map(|pages| Action::Keep { pages }),
+        2 => (nid(), 1..20_usize).prop_map(|(nid, pages)| Action::Surplus { nid, pages }),
+        1 => nid().prop_map(|nid| Action::Idle { nid }),
         1 => prop::option::weighted(0.7, 0..60_usize).prop_map(|pages| Action::Limit { pages }),
         3 => (k(), any::<bool>(), any::<[bool; 2]>(), any::<bool>()).prop_map(
             |(k, elsewhere, freed, copied)| Action::Repair { k, elsewhere, freed, copied }

@@ -316,6 +316,51 @@ fn more_are_kept_of_a_large_pool() -> Result<(), Trouble> {
 }
 
 #[test]
+fn more_are_kept_when_some_were_missed() -> Result<(), Trouble> {
+    let mut pool = Pool::new(1);
+    pool.books.keep(1);
+    let whole = Len::new(PAGE_SIZE)?;
+    let puts: Vec<_> = (0..128)
+        .map(|_| pool.store(Nid(0), whole))
+        .collect::<Result<_, _>>()?;
+    let kept = |pool: &Pool| pool.books.kept_on(Nid(0));
+    ensure!(kept(&pool) == 2, "nothing was released so far");
+    pool.books.note_surplus(Nid(0), 3);
+    ensure!(kept(&pool) == 2, "nothing was missed so far");
+    let more = [(); 4].map(|()| pool.store(Nid(0), whole));
+    ensure!(kept(&pool) == 5, "not those that were missed");
+    pool.books.note_surplus(Nid(0), 9);
+    let even_more = [(); 9].map(|()| pool.store(Nid(0), whole));
+    ensure!(kept(&pool) == 6, "not two shares at most");
+    pool.books.note_surplus(Nid(0), 1);
+    ensure!(
+        pool.books.take_idle(Nid(0)) == 0,
+        "idle, though none is empty"
+    );
+    let late = pool.store(Nid(0), whole);
+    ensure!(kept(&pool) == 6, "one was missed late");
+    // Three come and one of them is needed: of the two others an eighth goes.
+    let puts = puts.into_iter().map(Ok).chain(more).chain(even_more);
+    let mut puts = puts.chain([late]);
+    for _ in 0..3 {
+        let _ = pool.free(some(puts.next(), "page")??.slot)??;
+    }
+    let _ = pool.books.take_idle(Nid(0));
+    let needed = pool.store(Nid(0), whole)?;
+    let _ = pool.free(needed.slot)??;
+    ensure!(pool.books.take_idle(Nid(0)) == 1, "not an eighth");
+    ensure!(kept(&pool) == 5, "as many as before");
+    ensure!(pool.books.take_idle(Nid(0)) == 3, "not at rest");
+    ensure!(kept(&pool) == 2, "as many as before");
+    for put in puts {
+        let _ = pool.free(put?.slot)??;
+    }
+    ensure!(kept(&pool) == 1, "too many of a small pool");
+    pool.books.note_surplus(Nid(7), 1);
+    Ok(pool.books.verify(&pool.table)?)
+}
+
+#[test]
 fn none_is_kept_beyond_the_limit() -> Result<(), Trouble> {
     let mut pool = Pool::new(1);
     pool.books.keep(9);

@@ -75,7 +75,11 @@ pub const SHARE: u64 = 64;
 /// How many pages without zpages are kept on a node.
 #[inline]
 pub(super) fn kept(least: Option<u64>, node: &NodeBooks) -> u64 {
-    least.map_or(0, |least| least.max(node.pages() / SHARE))
+    let pages = node.pages();
+    least.map_or(0, |least| {
+        let share = least.max(pages / SHARE);
+        share.saturating_add(node.demand.more(pages))
+    })
 }
 
 /// The books of node `nid` among those of all nodes.
@@ -112,7 +116,9 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
     }
 
     /// From now on `pages` pages that lost their last zpage are kept on each node for the
-    /// next zpages, or a [`SHARE`]th of its pages there, if that is more; at first none.
+    /// next zpages, or a [`SHARE`]th of its pages there, if that is more; and besides as many
+    /// as were missed after they had been released as too many, up to two [`SHARE`]ths. At
+    /// first none.
     pub fn keep(&mut self, pages: u64) {
         self.kept = Some(pages);
     }

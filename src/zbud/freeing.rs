@@ -185,6 +185,7 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
                     return Ok(Freed::Empty { surplus });
                 };
                 node.sub(1, 1);
+                node.demand.released(1);
                 self.totals.sub(1, 0);
                 desc.set_page(None, Nid(0));
                 let leaf = self.leaves.release(id, desc, State::Unbuddied, release);

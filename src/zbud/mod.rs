@@ -29,6 +29,7 @@ mod block;
 mod books;
 mod chunk;
 mod cursor;
+mod demand;
 mod descriptor;
 mod error;
 mod freeing;

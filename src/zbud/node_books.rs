@@ -3,6 +3,7 @@
 //! The books of one node.
 
 use super::chunk::NCHUNKS;
+use super::demand::Demand;
 use super::descriptor::Descriptor;
 use super::error::Error;
 use super::id::{DescId, Nid};
@@ -42,6 +43,7 @@ pub struct NodeBooks {
     has: Tally,
     /// The fewest empty pages there were since [`NodeBooks::take_idle`].
     idle: u64,
+    pub(super) demand: Demand,
     /// The node on which zpages of this one are put, see `Books::allow`.
     home: Nid,
     /// What it had when the audit began, and what that has counted of it so far.
@@ -84,6 +86,7 @@ impl NodeBooks {
             vacated: List::EMPTY,
             has: Tally::NONE,
             idle: 0,
+            demand: Demand::NONE,
             home: Nid(0),
             had: Tally::NONE,
             counted: Tally::NONE,
@@ -360,11 +363,13 @@ impl NodeBooks {
     /// last asked a [part](SLOWLY), or all if none came or went meanwhile.
     pub(super) fn take_idle(&mut self) -> u64 {
         let idle = core::mem::replace(&mut self.idle, self.has.empty_pages);
-        if idle == self.has.empty_pages {
+        let gone = if idle == self.has.empty_pages {
             idle
         } else {
             idle.div_ceil(SLOWLY)
-        }
+        };
+        self.demand.settle(gone);
+        gone
     }
 
     /// The list of empty pages, and whether the counts that go with it may be right.

@@ -202,6 +202,7 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
         owner.step(State::Reserved, State::Unbuddied);
         node.push(id, owner, free_chunks, push);
         node.add(1, 1);
+        node.demand.got_page(node.pages());
         self.totals.add(1, len.bytes());
         Ok(Stored { owner, index, slot })
     }

@@ -66,6 +66,14 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
         node.map_or(0, NodeBooks::take_idle)
     }
 
+    /// So many pages on node `nid` were released, as there were more than are
+    /// [kept](Self::kept_on). If the pool soon gets pages again there, it keeps more.
+    pub fn note_surplus(&mut self, nid: Nid, pages: u64) {
+        if let Some(node) = self.nodes.as_mut().get_mut(nid.index()) {
+            node.demand.released(pages);
+        }
+    }
+
     /// Takes up to `at_most` pages without zpages on node `nid` that follow each other in a
     /// leaf, to be released: no zpage comes into them any more, and they do not move.
     /// [Release](Self::release) each, or [put it back](Self::put_back). `None` when there

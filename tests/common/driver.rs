@@ -85,6 +85,15 @@ pub enum Action {
     Limit {
         pages: Option<usize>,
     },
+    /// Says that so many pages were released on a node, as they were too many.
+    Surplus {
+        nid: u16,
+        pages: usize,
+    },
+    /// Asks how many are not needed there.
+    Idle {
+        nid: u16,
+    },
     /// Keeps that many pages without zpages on each node from now on.
     Keep {
         pages: usize,
@@ -347,6 +356,14 @@ impl World {
             }
             Action::Take { nid, at_most, skip } => self.take(Nid(nid), at_most, skip)?,
             Action::Work { k, back } => self.work(k, back)?,
+            Action::Surplus { nid, pages } => {
+                self.reference.surplus(Nid(nid), pages);
+                self.pool.books.note_surplus(Nid(nid), pages as u64);
+            }
+            Action::Idle { nid } => {
+                let idle = self.pool.books.take_idle(Nid(nid));
+                self.reference.idle(Nid(nid), idle as usize);
+            }
             Action::Keep { pages } => {
                 self.reference.kept = Some(pages);
                 self.pool.books.keep(pages as u64);

@@ -114,6 +114,8 @@ pub struct Reference {
     pub kept: Option<usize>,
     /// None is kept while there are more pages.
     pub limit: Option<usize>,
+    /// Of each node: pages that were released as too many, and how many of such were missed.
+    demand: BTreeMap<u16, (usize, usize)>,
     keys: u32,
 }
 
@@ -314,6 +316,12 @@ impl Reference {
             };
             let before = self.pages.insert(put.addr.address(), page);
             ensure!(before.is_none(), "{:?} is in the pool twice", put.addr);
+            let more = self.pages_on(nid) / 32;
+            let (released, missed) = self.demand.entry(nid.0).or_default();
+            if *released != 0 {
+                *released -= 1;
+                *missed += usize::from(*missed < more);
+            }
             Buddy::First
         };
         let zpage = Zpage {
@@ -333,10 +341,13 @@ impl Reference {
     pub fn free(&mut self, key: u32, locked: bool, freed: Freed) -> Result<(), Trouble> {
         let zpage = some(self.zpages.remove(&key), "such zpage")?;
         let nid = self.page(zpage.addr)?.nid;
-        let all = || self.pages.values().chain(self.lost_pages.values());
-        let beyond = self.limit.is_some_and(|limit| all().count() > limit);
-        let pages = all().filter(|page| page.nid == nid).count();
-        let kept = self.kept.map_or(0, |kept| kept.max(pages / SHARE as usize));
+        let all = self.pages.len() + self.lost_pages.len();
+        let beyond = self.limit.is_some_and(|limit| all > limit);
+        let pages = self.pages_on(nid);
+        let missed = self.demand.get(&nid.0).map_or(0, |&(_, missed)| missed);
+        let kept = self.kept.map_or(0, |kept| {
+            kept.max(pages / SHARE as usize) + missed.min(pages / 32)
+        });
         let enough = beyond || self.empty_on(nid).len() >= kept;
         let stub = self.is_stub(&zpage);
         // The page of one that was re-paired is never released at once.
@@ -354,12 +365,29 @@ impl Reference {
             (State::Empty, Freed::Empty { surplus }) => (locked || !enough) && surplus == enough,
             (State::Empty, Freed::Released(released)) => {
                 self.pages.remove(&zpage.addr.address());
+                self.demand.entry(nid.0).or_default().0 += 1;
                 !locked && enough && released.page == zpage.addr
             }
             _ => false,
         };
         ensure!(right, "free of a zpage in {:?} said {freed:?}", zpage.addr);
         Ok(())
+    }
+
+    fn pages_on(&self, nid: Nid) -> usize {
+        let all = self.pages.values().chain(self.lost_pages.values());
+        all.filter(|page| page.nid == nid).count()
+    }
+
+    /// Notes that pages were released as too many.
+    pub fn surplus(&mut self, nid: Nid, pages: usize) {
+        self.demand.entry(nid.0).or_default().0 += pages;
+    }
+
+    /// Notes that `idle` pages were not needed for some time.
+    pub fn idle(&mut self, nid: Nid, idle: usize) {
+        let (released, missed) = self.demand.entry(nid.0).or_default();
+        (*released, *missed) = (0, missed.saturating_sub(idle));
     }
 
     /// Notes that a page was lost.

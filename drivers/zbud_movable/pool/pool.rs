@@ -535,7 +535,10 @@ impl Pool {
                 Asked::All => empty,
                 _ => idle.max(surplus).max(beyond),
             };
-            self.release_empty(nid, pages.saturating_add(vacated));
+            let released = self.release_empty(nid, pages.saturating_add(vacated));
+            if pages == surplus {
+                self.note_surplus(nid, released.saturating_sub(vacated));
+            }
         }
         let locked = self.locked.lock();
         if locked.books.empty_pages() != 0 || locked.books.has_lost() {
@@ -560,14 +563,21 @@ impl Pool {
                 if released == 0 {
                     break;
                 }
+                self.note_surplus(nid, released);
             }
+        }
+    }
+
+    fn note_surplus(&self, nid: Nid, pages: u64) {
+        if pages != 0 {
+            self.locked.lock().books.note_surplus(nid, pages);
         }
     }
 
     /// Releases up to `pages` pages without zpages on node `nid`, those first that are vacated;
     /// fewer when there are not so many. Those that mm has hold of stay. Returns how many were
     /// released. Sleeps.
-    pub(crate) fn release_empty(&self, nid: Nid, pages: u64) -> usize {
+    pub(crate) fn release_empty(&self, nid: Nid, pages: u64) -> u64 {
         let mut left = usize::try_from(pages).unwrap_or(usize::MAX);
         let (mut taken_in_all, mut stayed) = (0_usize, 0_usize);
         while left != 0 && stayed <= DESCRIPTORS_PER_LEAF {
@@ -590,7 +600,8 @@ impl Pool {
             stayed = stayed.saturating_add(self.release(run));
             task::cond_resched();
         }
-        taken_in_all.saturating_sub(stayed)
+        // CAST: 64-bit kernels.
+        taken_in_all.saturating_sub(stayed) as u64
     }
 
     /// Releases pages that were taken for it, but for those that mm has hold of; returns how

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! How many empty pages a node keeps beyond what every node does, as the pool has had to get
+//! pages again that it had just released: reclaim frees memory in bursts whose size follows
+//! from the kernel's watermarks and from what else the machine does, so it is learned.
+
+/// At most one of so many pages is kept because of what was missed.
+const MOST: u64 = 32;
+
+/// What was released on a node as too much, and missed.
+pub(super) struct Demand {
+    /// Pages released as too many, and not missed so far.
+    released: u64,
+    /// Pages that were missed: so many are kept more.
+    missed: u64,
+}
+
+impl Demand {
+    pub(super) const NONE: Self = Self {
+        released: 0,
+        missed: 0,
+    };
+
+    /// How many more pages to keep on a node that has `pages`.
+    #[inline]
+    pub(super) fn more(&self, pages: u64) -> u64 {
+        self.missed.min(pages / MOST)
+    }
+
+    /// So many pages were released as too many.
+    #[inline]
+    pub(super) fn released(&mut self, pages: u64) {
+        self.released = self.released.saturating_add(pages);
+    }
+
+    /// The node, which has `pages` now, got a page from the kernel.
+    #[inline]
+    pub(super) fn got_page(&mut self, pages: u64) {
+        if self.released != 0 {
+            self.released = self.released.saturating_sub(1);
+            if self.missed < pages / MOST {
+                self.missed = self.missed.saturating_add(1);
+            }
+        }
+    }
+
+    /// Some time has passed, in which `idle` of the kept pages were not needed. What was
+    /// released before that is not missed any more.
+    pub(super) fn settle(&mut self, idle: u64) {
+        self.released = 0;
+        self.missed = self.missed.saturating_sub(idle);
+    }
+}
