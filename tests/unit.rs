@@ -361,6 +361,48 @@ fn more_are_kept_when_some_were_missed() -> Result<(), Trouble> {
 }
 
 #[test]
+fn gaps_are_what_no_zpage_has() -> Result<(), Trouble> {
+    let mut pool = Pool::new(1);
+    pool.books.keep(1);
+    let first = pool.store(Nid(0), Len::new(100)?)?;
+    let (id, page) = (first.slot.desc(), first.addr);
+    let gaps = |pool: &Pool| pool.books.gaps(&pool.table, id, page);
+    let around = Ok(Some([100..PAGE_SIZE, PAGE_SIZE..PAGE_SIZE]));
+    ensure!(gaps(&pool) == around, "{:?}", gaps(&pool));
+    // At the last chunk border that leaves room.
+    let second = pool.store(Nid(0), Len::new(70)?)?;
+    ensure!(second.addr == page, "elsewhere");
+    let last = PAGE_SIZE - 2 * CHUNK_SIZE;
+    let between = Ok(Some([100..last, last + 70..PAGE_SIZE]));
+    ensure!(gaps(&pool) == between, "{:?}", gaps(&pool));
+    let _ = pool.free(first.slot)??;
+    let before = Ok(Some([0..last, last + 70..PAGE_SIZE]));
+    ensure!(gaps(&pool) == before, "{:?}", gaps(&pool));
+
+    // While zpages are copied nobody knows.
+    let dst = pool.pages.alloc(Nid(0))?;
+    let locked =
+        pool.pages.try_lock(page, Holder::Mover) && pool.pages.try_lock(dst, Holder::Mover);
+    ensure!(locked, "somebody has the page locks");
+    let _ = pool.begin(id, page, dst, Nid(0))??;
+    ensure!(gaps(&pool) == Ok(None), "{:?}", gaps(&pool));
+    let _ = pool.finish(id, page, dst, Nid(0))?;
+    ensure!(gaps(&pool) == Err(Error::Stale), "{:?}", gaps(&pool));
+    let gaps = |pool: &Pool| pool.books.gaps(&pool.table, id, dst);
+    ensure!(gaps(&pool) == before, "{:?}", gaps(&pool));
+
+    let all = Ok(Some([0..PAGE_SIZE, PAGE_SIZE..PAGE_SIZE]));
+    let _ = pool.free(second.slot)??;
+    ensure!(gaps(&pool) == all, "empty: {:?}", gaps(&pool));
+    let run = some(pool.take_empty(Nid(0), 1)?, "empty page")?;
+    ensure!(gaps(&pool) == all, "leaving: {:?}", gaps(&pool));
+    pool.put_back(run.first())?;
+    pool.lose(id, dst)??;
+    ensure!(gaps(&pool) == Err(Error::Stale), "{:?}", gaps(&pool));
+    Ok(())
+}
+
+#[test]
 fn none_is_kept_beyond_the_limit() -> Result<(), Trouble> {
     let mut pool = Pool::new(1);
     pool.books.keep(9);

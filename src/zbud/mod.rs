@@ -33,6 +33,7 @@ mod demand;
 mod descriptor;
 mod error;
 mod freeing;
+mod gaps;
 mod id;
 mod leaf;
 mod list;

@@ -193,6 +193,20 @@ unsafe extern "C" fn fault(fault: *mut bindings::vm_fault) -> bindings::vm_fault
     if page.is_null() {
         return bindings::ZBM_VM_FAULT_SIGBUS;
     }
+    // SAFETY: Locked just now, and in the mapping.
+    let wiped = unsafe { page_cache::wipe(page) };
+    if wiped != Ok(true) {
+        // SAFETY: Lock and reference are from the call above.
+        unsafe {
+            bindings::zbm_unlock_page(page);
+            bindings::zbm_put_page(page);
+        }
+        // The access is made again, or fails.
+        return match wiped {
+            Ok(_) => bindings::ZBM_VM_FAULT_NOPAGE,
+            Err(_) => bindings::ZBM_VM_FAULT_SIGBUS,
+        };
+    }
     // SAFETY: As above; lock and reference are mm's from now on.
     unsafe { (*fault).page = page };
     bindings::ZBM_VM_FAULT_LOCKED

@@ -52,7 +52,6 @@ const gfp_t ZBM_GFP_INSISTS = __GFP_DIRECT_RECLAIM | __GFP_MEMALLOC | __GFP_HIGH
 			      __GFP_NOFAIL;
 /* Allowed for pages that can move, never for a table. */
 const gfp_t ZBM_GFP_ZONE_BITS = __GFP_HIGHMEM | __GFP_MOVABLE;
-const gfp_t ZBM_GFP_ZERO = __GFP_ZERO;
 /* Freeing goes on under memory pressure, on any CPU. */
 const unsigned int ZBM_WQ_FLAGS = WQ_MEM_RECLAIM | WQ_UNBOUND;
 const unsigned long ZBM_PAGE_SIZE = PAGE_SIZE;
@@ -67,6 +66,7 @@ const unsigned int ZBM_BLK_OPEN_WRITE = (__force unsigned int)BLK_OPEN_WRITE;
 const int ZBM_MISC_DYNAMIC_MINOR = MISC_DYNAMIC_MINOR;
 const vm_fault_t ZBM_VM_FAULT_SIGBUS = VM_FAULT_SIGBUS;
 const vm_fault_t ZBM_VM_FAULT_LOCKED = VM_FAULT_LOCKED;
+const vm_fault_t ZBM_VM_FAULT_NOPAGE = VM_FAULT_NOPAGE;
 const unsigned int ZBM_LZ4_MEM_COMPRESS = LZ4_MEM_COMPRESS;
 const unsigned int ZBM_LZO_MEM_COMPRESS = LZO1X_1_MEM_COMPRESS;
 const unsigned int ZBM_REQ_OP_READ = (__force unsigned int)REQ_OP_READ;

@@ -110,6 +110,12 @@ struct page *zbm_page_cache_lock(struct address_space *mapping, unsigned long in
  * Does not sleep. -EHWPOISON when @old cannot be read; nothing has changed then.
  */
 int zbm_page_cache_replace(struct page *old, struct page *new);
+/*
+ * Whether nothing is in @page but what the pool has put there: a mark that moves with the
+ * page. With the page lock.
+ */
+bool zbm_page_is_wiped(struct page *page);
+void zbm_page_set_wiped(struct page *page);
 /* Unmaps the locked @page from all processes. */
 void zbm_page_cache_unmap(struct page *page);
 void zbm_folio_add_lru(struct page *page);

@@ -14,6 +14,7 @@ use super::bindings;
 use super::node_list::nodemask;
 use crate::zbud::{Extent, Nid, NodeSet, PageAddr, PAGE_SIZE};
 use core::marker::PhantomData;
+use core::ops::Range;
 use core::ptr::NonNull;
 use kernel::error::to_result;
 use kernel::ffi::{c_int, c_ulong};
@@ -201,6 +202,24 @@ impl<'a> PageLock<'a> {
         // SAFETY: Both are pages of the direct mapping by the type invariant, and borrowed; the
         // rest by the safety requirements.
         unsafe { copy((from, extent), (to, extent)) }
+    }
+
+    /// Overwrites these bytes with zeroes, as far as they are in the page.
+    ///
+    /// # Safety
+    ///
+    /// Nobody else writes to them, or has a reference to them.
+    pub(crate) unsafe fn wipe(self, bytes: Range<usize>) {
+        let end = bytes.end.min(PAGE_SIZE);
+        let Some((page, len)) = self.0.address().zip(end.checked_sub(bytes.start)) else {
+            return;
+        };
+        // SAFETY: In a page of the direct mapping by the type invariant; the rest by the safety
+        // requirements.
+        unsafe {
+            let page = page.address() as *mut u8;
+            page.add(bytes.start).write_bytes(0, len);
+        }
     }
 }
 

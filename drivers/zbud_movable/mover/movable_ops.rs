@@ -103,10 +103,6 @@ unsafe impl Mover<Pool> for MovableOps {
         "movable_ops"
     }
 
-    fn gfp(&self) -> u32 {
-        0
-    }
-
     unsafe fn admit(
         &self,
         page: NewPage,

@@ -12,7 +12,7 @@
 //!   `release_folio` refuses. The mapping is unevictable: no reclaim.
 //! - Pages are released by truncation, which waits for their locks and unmaps them from
 //!   all processes. That sleeps: only the worker does it, for several pages at once.
-//! - Every page comes zeroed: users of the device must not see what was there.
+//! - A page keeps what was in it until a process is to see it ([`wipe`]): most are never seen.
 //!
 //! Lock order: page lock, then the pool lock (in `migrate_folio`) or the mapping's
 //! own locks, which are never held together with the pool lock.
@@ -156,10 +156,6 @@ unsafe impl Mover<Pool> for PageCache {
         "page_cache"
     }
 
-    fn gfp(&self) -> u32 {
-        bindings::ZBM_GFP_ZERO
-    }
-
     unsafe fn admit(
         &self,
         page: NewPage,
@@ -168,7 +164,7 @@ unsafe impl Mover<Pool> for PageCache {
         gfp: u32,
     ) -> Result<LockedPage> {
         let owner = Arc::into_raw(pool).cast_mut();
-        let gfp = gfp & !(bindings::ZBM_GFP_ZONE_BITS | bindings::ZBM_GFP_ZERO);
+        let gfp = gfp & !bindings::ZBM_GFP_ZONE_BITS;
         // SAFETY: The page is new and ours, the address space valid.
         let added = to_result(unsafe {
             let page = page.page().as_ptr();
@@ -297,6 +293,31 @@ unsafe fn owner<'a>(
     // SAFETY: The page has a reference on it.
     let pool = unsafe { ArcBorrow::from_raw(pool) };
     Some((pool, descriptor_at(index)?, page))
+}
+
+/// Sees to it that there is nothing in a page that a process is about to map but what is, or was,
+/// in the pool. Says whether it could: not while a zpage is being copied into the page.
+///
+/// # Errors
+///
+/// `EAGAIN` when the page is lost.
+///
+/// # Safety
+///
+/// `page` is locked and in our mapping.
+pub(crate) unsafe fn wipe(page: *mut bindings::page) -> Result<bool> {
+    // SAFETY: By the safety requirements; a folio begins with its page.
+    unsafe {
+        if bindings::zbm_page_is_wiped(page) {
+            return Ok(true);
+        }
+        let (pool, id, lock) = owner(page.cast()).ok_or(EAGAIN)?;
+        let wiped = pool.wipe(id, lock)?;
+        if wiped {
+            bindings::zbm_page_set_wiped(page);
+        }
+        Ok(wiped)
+    }
 }
 
 /// Moves the zpages of `src` to `dst`; -EAGAIN when one is mapped, or someone has

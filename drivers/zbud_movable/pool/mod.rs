@@ -18,4 +18,5 @@ pub(crate) mod pools;
 pub(crate) mod seam;
 pub(crate) mod table;
 mod trace;
+mod wipe;
 pub(crate) mod zpage;

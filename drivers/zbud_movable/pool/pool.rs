@@ -314,7 +314,7 @@ impl Pool {
             None => reserved.insert(pool.reserve(gfp)?).id,
         };
         let mover = pool.mover();
-        let page = alloc(gfp | mover.gfp()).ok_or(ENOMEM)?;
+        let page = alloc(gfp).ok_or(ENOMEM)?;
         // SAFETY: Reserved by a guard of the caller's, so dropped after `admitted` is.
         let admitted = unsafe { Admitted::new(mover, page, id, Arc::from(*this), gfp) }?;
         let handle = pool.insert(id, &admitted, len)?;

@@ -25,9 +25,6 @@ pub(crate) unsafe trait Mover<Owner>: Send + Sync {
     /// Its name, as the module parameter has it.
     fn name(&self) -> &'static str;
 
-    /// Flags beside the caller's with which its pages are allocated.
-    fn gfp(&self) -> u32;
-
     /// Makes `page` known to mm as the page of `owner` that its descriptor `id` will
     /// describe. `gfp` is for memory that this takes. mm cannot move the page before its
     /// lock is dropped ([`Mover::settle`]).
