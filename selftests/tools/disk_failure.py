@@ -129,6 +129,8 @@ class Write(Blocks):
 
 class More(Blocks):
     rounds = 80
+    # Behind those of other actions
+    first = 1000
 
     def data(self):
         """Each block fills a page, so that each store is like the one before: one that
@@ -136,11 +138,11 @@ class More(Blocks):
         return self.random.randbytes(3000) + bytes(BLOCK - 3000)
 
     def act(self):
-        self.put(len(self.known), self.data())
+        self.put(self.first + len(self.known), self.data())
 
     def failed(self):
         """The last one; `close` looks at all."""
-        block = len(self.known) - 1
+        block = self.first + len(self.known) - 1
         check(self.disk.read(BLOCK, block * BLOCK) == self.known[block], f"block {block}")
 
     done = failed
