@@ -231,6 +231,9 @@ impl Sized {
                 books.insert(table, id, page, Nid(0), len)?.slot
             }
         };
+        let owner = self.table.descriptor(slot.desc())?;
+        let _ = owner.map(&self.table, slot.index())?;
+        owner.slot(slot.index()).unpin()?;
         self.zpages.push((slot, len.chunks()));
         Ok(())
     }
@@ -332,4 +335,25 @@ fn density_against_perfect_pairing() -> Result<(), Trouble> {
         ensure!(leaves <= 1, "{leaves} leaves are left");
     }
     Ok(())
+}
+
+#[test]
+fn what_was_not_written_is_not_repaired() -> Result<(), Trouble> {
+    let mut pool = Pool::new(1);
+    pool.leaves_fresh = true;
+    let [first, second] = [(); 2].map(|()| {
+        let id = pool.reserve()?;
+        pool.fill(id, Nid(0), Len::new(PAGE_SIZE / 2)?)
+    });
+    let (first, second) = (first?, second?);
+    let refused = pool.begin_repair(first.slot.desc(), false)?;
+    ensure!(refused == Err(Error::Pinned), "{refused:?}");
+    let _ = pool.map(first.slot)?;
+    pool.unmap(first.slot)?;
+    // It is the bytes of the one that moves that matter.
+    let repair = some(pool.begin_repair(first.slot.desc(), false)??, "partner")?;
+    let repaired = pool.finish_repair(&repair, true)?;
+    ensure!(repaired.won, "{repaired:?}");
+    let _ = pool.free(second.slot)??;
+    Ok(pool.books.verify(&pool.table)?)
 }

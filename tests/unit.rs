@@ -7,7 +7,7 @@
 mod common;
 
 use common::pages::Holder;
-use common::pool::Pool;
+use common::pool::{Pool, Put};
 use common::table::Leaves;
 use common::{some, Trouble};
 use std::collections::BTreeSet;
@@ -332,6 +332,7 @@ fn more_are_kept_when_some_were_missed() -> Result<(), Trouble> {
     pool.books.note_surplus(Nid(0), 9);
     let even_more = [(); 9].map(|()| pool.store(Nid(0), whole));
     ensure!(kept(&pool) == 6, "not two shares at most");
+    ensure!(pool.books.surplus_on(Nid(0)) == 0, "too many of none");
     pool.books.note_surplus(Nid(0), 1);
     ensure!(
         pool.books.take_idle(Nid(0)) == 0,
@@ -364,14 +365,23 @@ fn more_are_kept_when_some_were_missed() -> Result<(), Trouble> {
 fn gaps_are_what_no_zpage_has() -> Result<(), Trouble> {
     let mut pool = Pool::new(1);
     pool.books.keep(1);
+    pool.leaves_fresh = true;
     let first = pool.store(Nid(0), Len::new(100)?)?;
     let (id, page) = (first.slot.desc(), first.addr);
     let gaps = |pool: &Pool| pool.books.gaps(&pool.table, id, page);
+    let write = |pool: &Pool, put: &Put| {
+        let _ = pool.map(put.slot)?;
+        pool.unmap(put.slot)
+    };
+    ensure!(gaps(&pool) == Ok(None), "not written: {:?}", gaps(&pool));
+    write(&pool, &first)?;
     let around = Ok(Some([100..PAGE_SIZE, PAGE_SIZE..PAGE_SIZE]));
     ensure!(gaps(&pool) == around, "{:?}", gaps(&pool));
     // At the last chunk border that leaves room.
     let second = pool.store(Nid(0), Len::new(70)?)?;
     ensure!(second.addr == page, "elsewhere");
+    ensure!(gaps(&pool) == Ok(None), "not written: {:?}", gaps(&pool));
+    write(&pool, &second)?;
     let last = PAGE_SIZE - 2 * CHUNK_SIZE;
     let between = Ok(Some([100..last, last + 70..PAGE_SIZE]));
     ensure!(gaps(&pool) == between, "{:?}", gaps(&pool));

@@ -129,6 +129,21 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
         node.map_or(0, |node| kept(self.kept, node))
     }
 
+    /// How many of the empty pages on node `nid` should be released when there are more than
+    /// are kept: so many that it is some way until there are too many again. 0 when there are not.
+    pub fn surplus_on(&self, nid: Nid) -> u64 {
+        let Some(node) = self.nodes.as_ref().get(nid.index()) else {
+            return 0;
+        };
+        let kept = kept(self.kept, node);
+        // What is kept because it was missed stays.
+        let some_way = kept.saturating_sub(node.demand.more(node.pages())) / 2;
+        match node.empty_pages().checked_sub(kept) {
+            None | Some(0) => 0,
+            Some(beyond) => beyond.saturating_add(some_way),
+        }
+    }
+
     /// From now on no page without zpages is kept while the pool has more than `pages`.
     pub fn limit(&mut self, pages: u64) {
         self.limit = pages;

@@ -44,10 +44,10 @@ impl Demand {
         }
     }
 
-    /// Some time has passed, in which `idle` of the kept pages were not needed. What was
-    /// released before that is not missed any more.
-    pub(super) fn settle(&mut self, idle: u64) {
+    /// Some time has passed, in which `idle` of the kept pages were not needed; the node has
+    /// `pages` now. What was released before that is not missed any more.
+    pub(super) fn settle(&mut self, idle: u64, pages: u64) {
         self.released = 0;
-        self.missed = self.missed.saturating_sub(idle);
+        self.missed = self.more(pages).saturating_sub(idle);
     }
 }

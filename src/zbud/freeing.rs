@@ -185,7 +185,9 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
                     return Ok(Freed::Empty { surplus });
                 };
                 node.sub(1, 1);
-                node.demand.released(1);
+                if self.totals.pages <= self.limit {
+                    node.demand.released(1);
+                }
                 self.totals.sub(1, 0);
                 desc.set_page(None, Nid(0));
                 let leaf = self.leaves.release(id, desc, State::Unbuddied, release);

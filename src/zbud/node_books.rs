@@ -368,7 +368,7 @@ impl NodeBooks {
         } else {
             idle.div_ceil(SLOWLY)
         };
-        self.demand.settle(gone);
+        self.demand.settle(gone, self.has.pages);
         gone
     }
 

@@ -118,7 +118,8 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
         let second =
             dst.links()
                 .prepare_remove_after(DescriptorEntries(table), id.raw(), &first)?;
-        if !frozen.slot.freeze() {
+        // The page that it would come to may be in sight of a process.
+        if !frozen.slot.is_written() || !frozen.slot.freeze() {
             return Err(Error::Pinned);
         }
 

@@ -9,10 +9,11 @@ use super::primitive::{AtomicU64, Ordering};
 const FROZEN: u64 = 1 << 32;
 const LIVE: u64 = 1 << 33;
 const HOME: u64 = 1 << 34;
+const FRESH: u64 = 1 << 35;
 /// One pin; the count takes all bits above.
-const PIN: u64 = 1 << 35;
+const PIN: u64 = 1 << 36;
 
-/// One 64-bit word: place (bits 0 to 31), FROZEN, LIVE, HOME, pin count.
+/// One 64-bit word: place (bits 0 to 31), FROZEN, LIVE, HOME, FRESH, pin count.
 ///
 /// | state  | word                 | leaves it by                                  |
 /// | ------ | -------------------- | --------------------------------------------- |
@@ -26,9 +27,12 @@ const PIN: u64 = 1 << 35;
 /// that the slot lives in, which spares `map` a look into the table. Only re-pairing,
 /// which moves a zpage beside another (`thaw_at`), makes it otherwise.
 ///
+/// FRESH says that the bytes of the zpage were not written yet, and so are of who knows whom.
+/// The first `unpin` ends that: who stores a zpage maps it first, and to write it.
+///
 /// # Invariants
 ///
-/// FROZEN implies LIVE and no pins. Everything but the pin count changes only under
+/// FROZEN implies LIVE and no pins. Everything but the pin count and FRESH changes only under
 /// the pool lock.
 pub struct Slot(AtomicU64);
 
@@ -50,6 +54,11 @@ impl Word {
     #[inline]
     pub(super) fn home(self) -> bool {
         self.0 & HOME != 0
+    }
+
+    #[inline]
+    pub(super) fn fresh(self) -> bool {
+        self.0 & FRESH != 0
     }
 
     #[inline]
@@ -77,9 +86,20 @@ impl Slot {
     /// Gives a free slot to a zpage. Under the pool lock.
     #[inline]
     pub(super) fn publish(&self, place: Place, home: bool) {
+        self.set(place, home, FRESH);
+    }
+
+    #[inline]
+    fn set(&self, place: Place, home: bool, fresh: u64) {
         let home = if home { HOME } else { 0 };
-        self.0
-            .store(u64::from(place.raw()) | LIVE | home, Ordering::Release);
+        let word = u64::from(place.raw()) | LIVE | home | fresh;
+        self.0.store(word, Ordering::Release);
+    }
+
+    /// Whether the zpage's bytes are its own. If so, who asks sees them.
+    pub(super) fn is_written(&self) -> bool {
+        // Acquire: pairs with the first `unpin`.
+        !Word(self.0.load(Ordering::Acquire)).fresh()
     }
 
     /// The word, if a zpage has the slot and nobody has it mapped. Under the pool
@@ -120,7 +140,7 @@ impl Slot {
     /// # Errors
     ///
     /// [`Error::BadHandle`] when the slot is free, [`Error::Frozen`] until it is thawed,
-    /// [`Error::Pinned`] when the count (29 bits) is full.
+    /// [`Error::Pinned`] when the count (28 bits) is full.
     #[inline]
     pub(super) fn pin(&self) -> Result<Word, Error> {
         loop {
@@ -150,6 +170,10 @@ impl Slot {
     /// [`Error::NotPinned`] when there is no pin to drop; the slot is as before.
     #[inline]
     pub fn unpin(&self) -> Result<(), Error> {
+        let word = self.word();
+        if word.fresh() {
+            return self.unpin_first(word);
+        }
         // Release: pairs with `freeze` and `retire`, so that what the user wrote
         // is copied, and nothing is read after the page was released.
         let before = self.0.fetch_sub(PIN, Ordering::Release);
@@ -158,6 +182,25 @@ impl Slot {
             return Err(Error::NotPinned);
         }
         Ok(())
+    }
+
+    /// [`Slot::unpin`] by the one who has written the zpage.
+    #[inline]
+    fn unpin_first(&self, mut word: Word) -> Result<(), Error> {
+        loop {
+            let unpinned = word.0.checked_sub(PIN).ok_or(Error::NotPinned)? & !FRESH;
+            // Release: as in `unpin`; and pairs with `is_written`.
+            let done = self.0.compare_exchange_weak(
+                word.0,
+                unpinned,
+                Ordering::Release,
+                Ordering::Relaxed,
+            );
+            match done {
+                Ok(_) => return Ok(()),
+                Err(now) => word = Word(now),
+            }
+        }
     }
 
     /// Freezes the zpage, which stops new pins, unless it is pinned. Under the pool
@@ -201,11 +244,11 @@ impl Slot {
         self.0.store(self.word().0 & !FROZEN, Ordering::Release);
     }
 
-    /// The same for a zpage that is at `place` now.
+    /// The same for a zpage that is at `place` now, and was [written](Slot::is_written).
     pub(super) fn thaw_at(&self, place: Place, home: bool) {
         // Release: as in `thaw`, of what the descriptor at `place` says about the zpage. One
         // store, so that nobody pins it where it was.
-        self.publish(place, home);
+        self.set(place, home, 0);
     }
 }
 
@@ -231,7 +274,9 @@ mod tests {
         slot.publish(Place::from_raw(5), true);
         slot.pin()?;
         assert!(!slot.freeze());
+        assert!(!slot.is_written());
         slot.unpin()?;
+        assert!(slot.is_written());
         assert!(slot.freeze());
         assert!(!slot.freeze());
         assert_eq!(slot.pin().err(), Some(Error::Frozen));
@@ -247,7 +292,7 @@ mod tests {
 
     #[test]
     fn an_unpin_too_many_leaves_the_word_as_it_was() {
-        for word in [0, 7 | LIVE, 7 | LIVE | HOME | FROZEN] {
+        for word in [0, 7 | LIVE, 7 | LIVE | FRESH, 7 | LIVE | HOME | FROZEN] {
             let slot = Slot(AtomicU64::new(word));
             assert_eq!(slot.unpin(), Err(Error::NotPinned));
             assert_eq!(slot.word().0, word);

@@ -61,6 +61,8 @@ pub struct Pool {
     pub hidden: Option<u32>,
     /// Operations that were refused because of that.
     pub refused: BTreeSet<&'static str>,
+    /// Zpages are stored, but not written.
+    pub leaves_fresh: bool,
     /// The changes of state seen, if somebody asks.
     pub steps: Option<BTreeSet<String>>,
 }
@@ -74,6 +76,7 @@ impl Pool {
             pages: Pages::default(),
             hidden: None,
             refused: BTreeSet::new(),
+            leaves_fresh: false,
             steps: None,
         }
     }
@@ -130,7 +133,17 @@ impl Pool {
         self.table.descriptor(slot.desc())
     }
 
-    /// Stores a zpage of node `nid`, the bytes are not written yet.
+    /// Maps a new zpage, as one who writes it does.
+    fn write_first(&self, slot: SlotId) -> Result<(), Trouble> {
+        if !self.leaves_fresh {
+            let owner = some(self.table.even_hidden(slot.desc()), "owner")?;
+            let _ = owner.map(&self.table, slot.index())?;
+            owner.slot(slot.index()).unpin()?;
+        }
+        Ok(())
+    }
+
+    /// Stores a zpage of node `nid`.
     pub fn store(&mut self, nid: Nid, len: Len) -> Result<Put, Trouble> {
         self.store_while(false, nid, len)
     }
@@ -156,6 +169,7 @@ impl Pool {
             self.hidden = hidden;
             let stored = self.attempt(name, |books, table| step(books, table, nid, len))??;
             if let Some((slot, addr)) = stored {
+                self.write_first(slot)?;
                 return Ok(Put {
                     slot,
                     addr: some(addr, "page")?,
@@ -189,6 +203,7 @@ impl Pool {
         ensure!(slot.desc() == id, "inserted under another name");
         ensure!(at == Some(addr), "inserted at another page");
         self.pages.unlock(addr)?;
+        self.write_first(slot)?;
         Ok(Put {
             slot,
             addr,

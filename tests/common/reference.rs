@@ -365,7 +365,7 @@ impl Reference {
             (State::Empty, Freed::Empty { surplus }) => (locked || !enough) && surplus == enough,
             (State::Empty, Freed::Released(released)) => {
                 self.pages.remove(&zpage.addr.address());
-                self.demand.entry(nid.0).or_default().0 += 1;
+                self.demand.entry(nid.0).or_default().0 += usize::from(!beyond);
                 !locked && enough && released.page == zpage.addr
             }
             _ => false,
@@ -386,8 +386,9 @@ impl Reference {
 
     /// Notes that `idle` pages were not needed for some time.
     pub fn idle(&mut self, nid: Nid, idle: usize) {
+        let most = self.pages_on(nid) / 32;
         let (released, missed) = self.demand.entry(nid.0).or_default();
-        (*released, *missed) = (0, missed.saturating_sub(idle));
+        (*released, *missed) = (0, most.min(*missed).saturating_sub(idle));
     }
 
     /// Notes that a page was lost.

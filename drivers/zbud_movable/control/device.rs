@@ -201,11 +201,12 @@ unsafe extern "C" fn fault(fault: *mut bindings::vm_fault) -> bindings::vm_fault
             bindings::zbm_unlock_page(page);
             bindings::zbm_put_page(page);
         }
-        // The access is made again, or fails.
-        return match wiped {
-            Ok(_) => bindings::ZBM_VM_FAULT_NOPAGE,
-            Err(_) => bindings::ZBM_VM_FAULT_SIGBUS,
-        };
+        if wiped.is_err() {
+            return bindings::ZBM_VM_FAULT_SIGBUS;
+        }
+        // Whoever stores may need this processor for it. The access is made again.
+        task::short_sleep();
+        return bindings::ZBM_VM_FAULT_NOPAGE;
     }
     // SAFETY: As above; lock and reference are mm's from now on.
     unsafe { (*fault).page = page };

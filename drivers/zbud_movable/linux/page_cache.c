@@ -77,22 +77,25 @@ int zbm_page_cache_replace(struct page *old, struct page *new)
 	if (copy_mc_highpage(new, old))
 		return -EHWPOISON;
 	folio_mark_uptodate(dst);
-	if (folio_test_checked(src))
-		folio_set_checked(dst);
+	if (folio_test_mappedtodisk(src))
+		folio_set_mappedtodisk(dst);
 	replace_page_cache_folio(src, dst);
 	folio_attach_private(dst, folio_detach_private(src));
 	return 0;
 }
 
-/* A flag for the owner of a folio, which folio_migrate_flags() hands on. */
+/*
+ * A flag that only file systems with blocks look at, and that folio_migrate_flags() hands on.
+ * (PG_checked is another name of PG_foreign, which means something to Xen.)
+ */
 bool zbm_page_is_wiped(struct page *page)
 {
-	return folio_test_checked(page_folio(page));
+	return folio_test_mappedtodisk(page_folio(page));
 }
 
 void zbm_page_set_wiped(struct page *page)
 {
-	folio_set_checked(page_folio(page));
+	folio_set_mappedtodisk(page_folio(page));
 }
 
 void zbm_folio_add_lru(struct page *page)

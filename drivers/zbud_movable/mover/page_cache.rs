@@ -14,7 +14,7 @@
 //!   all processes. That sleeps: only the worker does it, for several pages at once.
 //! - A page keeps what was in it until a process is to see it ([`wipe`]): most are never seen.
 //!
-//! Lock order: page lock, then the pool lock (in `migrate_folio`) or the mapping's
+//! Lock order: page lock, then the pool lock (in `migrate_folio` and `wipe`) or the mapping's
 //! own locks, which are never held together with the pool lock.
 
 use crate::linux::bindings;
@@ -296,7 +296,8 @@ unsafe fn owner<'a>(
 }
 
 /// Sees to it that there is nothing in a page that a process is about to map but what is, or was,
-/// in the pool. Says whether it could: not while a zpage is being copied into the page.
+/// in the pool. Says whether it could: not while a zpage is being stored or copied there. mm does
+/// not let it have one whose memory is broken.
 ///
 /// # Errors
 ///
@@ -308,10 +309,10 @@ unsafe fn owner<'a>(
 pub(crate) unsafe fn wipe(page: *mut bindings::page) -> Result<bool> {
     // SAFETY: By the safety requirements; a folio begins with its page.
     unsafe {
-        if bindings::zbm_page_is_wiped(page) {
+        let (pool, id, lock) = owner(page.cast()).ok_or(EAGAIN)?;
+        if bindings::zbm_page_is_wiped(page) || lock.page().is_poisoned() {
             return Ok(true);
         }
-        let (pool, id, lock) = owner(page.cast()).ok_or(EAGAIN)?;
         let wiped = pool.wipe(id, lock)?;
         if wiped {
             bindings::zbm_page_set_wiped(page);

@@ -515,22 +515,17 @@ impl Pool {
         }
         for nid in node::possible() {
             let mut locked = self.locked.lock();
+            // Before fewer are kept than until now: those are idle.
+            let (surplus, beyond) = (locked.books.surplus_on(nid), locked.books.beyond_limit());
             let idle = if rested {
                 locked.books.take_idle(nid)
             } else {
                 0
             };
-            let (kept, beyond) = (locked.books.kept_on(nid), locked.books.beyond_limit());
             let node = locked.books.nodes().get(usize::from(nid.0));
             let empty = node.map_or(0, NodeBooks::empty_pages);
             let vacated = node.map_or(0, NodeBooks::vacated_pages);
             drop(locked);
-            let surplus = if empty > kept {
-                // So that it is some way until the worker is needed again.
-                empty.saturating_sub(kept / 2)
-            } else {
-                0
-            };
             let pages = match asked {
                 Asked::All => empty,
                 _ => idle.max(surplus).max(beyond),
@@ -551,19 +546,21 @@ impl Pool {
     fn help(&self) {
         for nid in node::possible() {
             loop {
-                let (empty, kept) = self.with_books(|books| {
+                let (surplus, vacated) = self.with_books(|books| {
                     let node = books.nodes().get(usize::from(nid.0));
-                    (node.map_or(0, NodeBooks::empty_pages), books.kept_on(nid))
+                    (
+                        books.surplus_on(nid),
+                        node.map_or(0, NodeBooks::vacated_pages),
+                    )
                 });
-                if empty <= kept {
+                if surplus == 0 {
                     break;
                 }
-                let released =
-                    self.release_empty(nid, empty.saturating_sub(kept / 2).min(SHARE_OF_HELPER));
+                let released = self.release_empty(nid, surplus.min(SHARE_OF_HELPER));
                 if released == 0 {
                     break;
                 }
-                self.note_surplus(nid, released);
+                self.note_surplus(nid, released.saturating_sub(vacated));
             }
         }
     }
@@ -679,7 +676,7 @@ impl Pool {
     /// # Errors
     ///
     /// `EAGAIN` while its page is being copied: see [`Pool::map_again`]. `EIO` when its memory is
-    /// broken, `EBUSY` when it is mapped too often (2^29 times), `EINVAL` when it is no handle of
+    /// broken, `EBUSY` when it is mapped too often (2^28 times), `EINVAL` when it is no handle of
     /// a zpage.
     ///
     /// # Safety

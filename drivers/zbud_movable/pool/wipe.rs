@@ -10,7 +10,7 @@ use kernel::prelude::*;
 
 impl Pool {
     /// Overwrites with zeroes what no zpage has in `page`, with the descriptor `id`. Says
-    /// whether it did: not while a zpage is being copied, for about the time of that copy.
+    /// whether it did: not while a zpage is being stored or copied there, so for a moment.
     ///
     /// # Errors
     ///

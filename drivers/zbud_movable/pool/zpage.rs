@@ -97,7 +97,7 @@ impl<'p> Zpage<'p> {
     ///
     /// # Errors
     ///
-    /// `EBUSY` when it is mapped too often (2^29 times), `EIO` when its memory is broken.
+    /// `EBUSY` when it is mapped too often (2^28 times), `EIO` when its memory is broken.
     #[inline]
     pub(crate) fn map(&self) -> Result<Mapped<'_>> {
         // SAFETY: Not freed before `self` is dropped, by the type invariant; the guard

@@ -178,7 +178,9 @@ fn what_is_vacated_is_counted_and_listed() -> Result<(), Error> {
         let page = pool.lone()?.page().ok_or(Error::Corrupt)?;
         let id = pool.books.reserve(&pool.table)?;
         let len = Len::new(100).map_err(|_| Error::Corrupt)?;
-        let _ = pool.books.insert(&pool.table, id, page, Nid(1), len)?;
+        let stored = pool.books.insert(&pool.table, id, page, Nid(1), len)?;
+        let _ = stored.owner.map(&pool.table, stored.index)?;
+        stored.owner.slot(stored.index).unpin()?;
         let repair = pool.books.begin_repair(&pool.table, id, false)?;
         let repair = repair.ok_or(Error::Corrupt)?;
         assert_eq!(pool.books.verify(&pool.table), Ok(()));
