@@ -57,6 +57,7 @@ help:
 	@echo 'make zbudctl         build the command zbudctl, a static binary, print its path'
 	@echo 'make zbudctl-install build it, install it, its manual, completions and the systemd unit'
 	@echo '                     in PREFIX (/usr/local), under DESTDIR'
+	@echo 'make htmldocs        the documentation as HTML, print its directory'
 	@echo 'make KDIR=DIR        build the module for the kernel built in DIR, with the tools at hand'
 	@echo 'make KDIR=DIR modules_install'
 	@echo 'make clean           remove build products (the cache: rm -rf ~/.cache/zbud-movable)'
@@ -99,6 +100,9 @@ module:
 zbudctl:
 	@$(IN_ROOT) scripts/build-zbudctl
 
+htmldocs:
+	@$(IN_ROOT) scripts/htmldocs
+
 # By the environment only: make hands a variable of its command line on to each make below,
 # the kernel's included.
 host = MAKEFLAGS= $(foreach v,KVER TRY DESTDIR PREFIX SOURCE RUSTC BINDGEN SIGN_KEY SIGN_CERT,$(v)='$($(v))') scripts/host/
@@ -115,5 +119,5 @@ uninstall:
 zbudctl-install:
 	@bin=$$($(IN_ROOT) scripts/build-zbudctl) && $(host)install-zbudctl "$$bin"
 
-.PHONY: all modules modules_install clean help demo test test-long costs density holds lint vm kernel module zbudctl zbudctl-install \
+.PHONY: all modules modules_install clean help demo test test-long costs density holds lint vm kernel module zbudctl zbudctl-install htmldocs \
 	check-host install uninstall

@@ -59,6 +59,7 @@ HOST_STEPS = [
     Step("fmt"),
     Step("clippy"),
     Step("cargo", "libtest"),
+    Step("docs", kernel=True),
     Step("install", "ktap", kernel=True),
     Step("clippy-module", kernel=True),
     Step("sparse", kernel=True),
