@@ -29,7 +29,7 @@ clean:
 	rm -rf target
 	find . -name .git -prune -o \( -name '*.o' -o -name '*.ko' -o -name '*.mod' \
 		-o -name '*.mod.c' -o -name '.*.cmd' -o -name bindings_generated.rs \) -exec rm -f {} +
-	rm -f modules.order Module.symvers
+	rm -f modules.order Module.symvers rust-project.json
 endif
 
 help:
@@ -58,6 +58,7 @@ help:
 	@echo 'make zbudctl-install build it, install it, its manual, completions and the systemd unit'
 	@echo '                     in PREFIX (/usr/local), under DESTDIR'
 	@echo 'make htmldocs        the documentation as HTML, print its directory'
+	@echo 'make rust-analyzer   write rust-project.json, for the module in an editor'
 	@echo 'make KDIR=DIR        build the module for the kernel built in DIR, with the tools at hand'
 	@echo 'make KDIR=DIR modules_install'
 	@echo 'make clean           remove build products (the cache: rm -rf ~/.cache/zbud-movable)'
@@ -103,6 +104,9 @@ zbudctl:
 htmldocs:
 	@$(IN_ROOT) scripts/htmldocs
 
+rust-analyzer:
+	@$(IN_ROOT) scripts/rust-analyzer
+
 # By the environment only: make hands a variable of its command line on to each make below,
 # the kernel's included.
 host = MAKEFLAGS= $(foreach v,KVER TRY DESTDIR PREFIX SOURCE RUSTC BINDGEN SIGN_KEY SIGN_CERT,$(v)='$($(v))') scripts/host/
@@ -120,4 +124,4 @@ zbudctl-install:
 	@bin=$$($(IN_ROOT) scripts/build-zbudctl) && $(host)install-zbudctl "$$bin"
 
 .PHONY: all modules modules_install clean help demo test test-long costs density holds lint vm kernel module zbudctl zbudctl-install htmldocs \
-	check-host install uninstall
+	rust-analyzer check-host install uninstall

@@ -60,6 +60,7 @@ HOST_STEPS = [
     Step("clippy"),
     Step("cargo", "libtest"),
     Step("docs", kernel=True),
+    Step("rust-analyzer", kernel=True),
     Step("install", "ktap", kernel=True),
     Step("clippy-module", kernel=True),
     Step("sparse", kernel=True),
