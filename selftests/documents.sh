@@ -139,6 +139,10 @@ after_status() { all_on 0; }
 before_mems() { with_data; }
 after_mems() { all_on 0 && [ "$(cat "$SYS/mems")" = 0 ]; }
 
+# It leaves files.
+before_map() { with_data && cd "$SCRATCH"; }
+after_map() { grep -q '<svg' compaction.svg && cd - >/dev/null; }
+
 before_disk_of_half() { loaded; }
 after_disk_of_half() { ! swap_is_on; }
 

@@ -72,7 +72,7 @@ _zbudctl() {
 		_zbudctl_words "$cur" "${words[@]}"
 		return
 		;;
-	--device-file) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+	--device-file | --before) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
 	-o | --output)
 		mapfile -t words < <(_zbudctl_columns "$cur")
 		_zbudctl_words "$cur" "${words[@]}"
@@ -85,7 +85,7 @@ _zbudctl() {
 	case "${commands[*]}" in
 	'')
 		options+=' --version'
-		positional='status migrate mems verify hold disk completions help'
+		positional='status migrate mems map verify hold disk completions help'
 		;;
 	status) options+=' --watch' ;;
 	migrate) positional=$(_zbudctl_nodes) ;;
@@ -93,6 +93,7 @@ _zbudctl() {
 		options+=' --migrate --memory-migrate'
 		positional=$(_zbudctl_nodes)
 		;;
+	map) options+=' --before --svg' ;;
 	hold) options+=' --touch' ;;
 	disk) positional='add list remove reset' ;;
 	'disk add')

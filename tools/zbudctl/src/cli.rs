@@ -7,10 +7,11 @@ use crate::error::Error;
 use crate::output::Output;
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-/// Shows the pools of zbud_movable, moves their pages between NUMA nodes, and sets up disks.
+/// Shows the pools of zbud_movable, draws and moves their pages, and sets up disks.
 #[derive(Parser)]
 #[command(name = "zbudctl", version, after_help = AFTER_HELP)]
 pub struct Cli {
@@ -52,6 +53,8 @@ pub enum Command {
     },
     /// Show or set the nodes on which new pages may be placed
     Mems(MemsArgs),
+    /// Draw where pool pages are: blocks of 2 MiB, by node
+    Map(MapArgs),
     /// Check every invariant of the pools, and that the figures add up
     Verify,
     /// Map the pages of all pools until interrupted, so that migratepages(8) and cpusets
@@ -95,6 +98,17 @@ pub struct MemsArgs {
     /// Set whether changes of mems move pages from now on
     #[arg(long, value_name = "on|off", hide_possible_values = true)]
     pub memory_migrate: Option<Switch>,
+}
+
+/// The arguments of `map`.
+#[derive(Args)]
+pub struct MapArgs {
+    /// Draw also what FILE has, which 'zbudctl --json map' has printed
+    #[arg(long, value_name = "FILE")]
+    pub before: Option<PathBuf>,
+    /// Print SVG
+    #[arg(long)]
+    pub svg: bool,
 }
 
 /// A knob with two positions.

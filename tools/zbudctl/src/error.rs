@@ -88,6 +88,18 @@ impl Error {
         }
     }
 
+    /// This error, with another explanation if it has this errno.
+    pub fn explained(self, why: Errno, hint: &'static str) -> Self {
+        match self {
+            Self::Os { doing, errno, .. } if errno == why => Self::Os {
+                doing,
+                errno,
+                hint: Some(hint),
+            },
+            other => other,
+        }
+    }
+
     /// This error, which followed on `first`.
     pub fn after(self, first: &Self) -> Self {
         match self {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `zbudctl`: shows the pools of zbud_movable, moves their pages between NUMA nodes,
-//! verifies them, and sets up disks, through sysfs. Documentation/zbudctl.rst is its
+//! `zbudctl`: shows the pools of zbud_movable, moves their pages between NUMA nodes, draws
+//! where they are, verifies them, and sets up disks, through sysfs. Documentation/zbudctl.rst is its
 //! manual.
 
 mod cli;
@@ -14,6 +14,7 @@ mod exit;
 mod figures;
 mod hold;
 mod interrupt;
+mod map;
 mod mapping;
 mod mems;
 mod migrate;
@@ -25,6 +26,7 @@ mod size;
 mod status;
 mod sysfs;
 mod table;
+mod terminal;
 mod verify;
 
 use cli::{Cli, Command};
@@ -60,6 +62,7 @@ fn run(cli: &Cli, output: Output) -> Result<Exit, Error> {
         Command::Mems(args) => mems::run(&sysfs, output, args),
         Command::Hold { touch } => hold::run(output, *touch),
         Command::Disk { command } => disk::run(&sysfs, output, command),
+        Command::Map(args) => map::run(&sysfs, output, args),
         Command::Verify => verify::run(&sysfs, output),
         // They need no module, and were run above.
         Command::Completions { .. } | Command::Request { .. } => Ok(Exit::Success),

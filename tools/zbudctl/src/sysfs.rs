@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The module's directories in sysfs, and the kernel's list of nodes with memory.
+//! The module's directories in sysfs, and the kernel's for nodes and memory.
 
 use crate::dir::{digits, line, Dir};
 use crate::error::Error;
@@ -16,6 +16,12 @@ pub struct Sysfs {
     pub control: Dir,
     /// All disks of the machine.
     pub block: Dir,
+    /// The module's directory in debugfs.
+    pub debug: Dir,
+    /// The memory blocks of the machine.
+    pub memory: Dir,
+    /// The nodes of the machine.
+    pub nodes: Dir,
     has_memory: PathBuf,
 }
 
@@ -31,6 +37,9 @@ impl Sysfs {
             module: Dir(sys.join("kernel/zbud_movable")),
             control: Dir(sys.join("class/zbud-control")),
             block: Dir(sys.join("block")),
+            debug: Dir(sys.join("kernel/debug/zbud_movable")),
+            memory: Dir(sys.join("devices/system/memory")),
+            nodes: Dir(sys.join("devices/system/node")),
             has_memory: sys.join("devices/system/node/has_memory"),
         }
     }

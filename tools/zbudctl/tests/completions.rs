@@ -40,7 +40,7 @@ fn bash_offers_what_may_come_next() -> Result<(), Trouble> {
         std::fs::create_dir_all(tree.root.join("devices/system/node").join(node))?;
     }
     for (words, wanted) in [
-        (&["zbudctl", "m"][..], "migrate mems"),
+        (&["zbudctl", "m"][..], "migrate mems map"),
         (&["zbudctl", "--json", "di"], "disk"),
         (&["zbudctl", "disk", ""], "add list remove reset"),
         (&["zbudctl", "disk", "add", "1G", "--s"], "--swap"),
@@ -65,6 +65,7 @@ fn bash_offers_what_may_come_next() -> Result<(), Trouble> {
         (&["zbudctl", "mems", ""], "all 0 2"),
         (&["zbudctl", "mems", "--memory-migrate", ""], "on off"),
         (&["zbudctl", "status", "--w"], "--watch"),
+        (&["zbudctl", "map", "--s"], "--svg"),
         (&["zbudctl", "completions", "b"], "bash"),
         (&["zbudctl", "verify", ""], ""),
     ] {

@@ -14,7 +14,7 @@ const READERS: [&[&str]; 3] = [&["status"], &["verify"], &["migrate", "0", "1"]]
 fn without_the_module_there_is_a_status_of_its_own() -> Result<(), Trouble> {
     let tree = Tree::new()?;
     fs::remove_dir_all(tree.root.join("kernel"))?;
-    for args in READERS.into_iter().chain([&["mems"][..]]) {
+    for args in READERS.into_iter().chain([&["mems"][..], &["map"]]) {
         tree.run(args)?.failed(5, "not loaded")?;
         let ran = tree.run(&[&["--json"], args].concat())?;
         ensure!(ran.code == Some(5) && ran.err.is_empty(), "{ran:?}");

@@ -17,6 +17,7 @@ fn help_and_version_need_no_module() -> Result<(), Trouble> {
         "status",
         "migrate",
         "mems",
+        "map",
         "verify",
         "hold",
         "disk",
