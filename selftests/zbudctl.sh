@@ -4,7 +4,8 @@
 # zbm-mover: -
 # zbm-test: release
 #
-# The command zbudctl: it shows the figures of sysfs, it does what it is asked for,
+# The command zbudctl: it shows the figures of sysfs, its map has the pages that debugfs
+# has, it does what it is asked for,
 # and its exit statuses and its JSON tell a script what became of it: success, pages
 # that were not moved, each refusal of the kernel, no module.
 
@@ -13,14 +14,14 @@ ktap_print_header
 
 need_root
 need_nodes 4
-need_command zbudctl python3 numactl setpriv
+need_command zbudctl python3 numactl setpriv unshare
 load_module
 compact_alone
 make_disk
 need_file "$SYS/migrate"
 scratch
 real_data "$SCRATCH/data" "$(pick 8 4)"
-ktap_set_plan 52
+ktap_set_plan 66
 
 # ctl STATUS NAME ARGUMENT...: run it; its output is in $SCRATCH/{out,err}.
 ctl() {
@@ -57,6 +58,46 @@ is "and says how many" "$(said)" = "$pages moved, 0 not moved"
 ctl 0 "migrate all 0-1 --json" migrate all 0-1 --json
 is "says it in JSON, too" "$(json "it['moved'], it['not_moved']")" = "($pages, 0)"
 ktap_test_result "contents are the same" same_data "$SCRATCH/data"
+# The map. A block has 512 page frames.
+listed() {
+	awk '$1 != "pfn" { pages[$2 " " int($1 / 512)]++ } END { for (at in pages) print at, pages[at] }' \
+		"$DEBUGFS"/pools/*/pages | sort
+}
+mapped() {
+	json "'\n'.join(f\"{n['node']} {b['block']} {b['pages']}\" for n in it['nodes'] for b in n['blocks'])" | sort
+}
+# on_nodes WORD: as the map prints what is there now.
+on_nodes() {
+	local node
+	for node in 0 1 2 3; do echo "Node $node, $1: $(counter node$node/pages) pool pages"; done
+}
+at_rest
+ctl 0 "map --json" map --json
+listed >"$SCRATCH/listed"
+mapped >"$SCRATCH/mapped"
+cp "$SCRATCH/out" "$SCRATCH/map"
+ktap_test_result "has each page in its block" same_bytes "$SCRATCH/listed" "$SCRATCH/mapped"
+is "and their number" "$(json "it['pages']")" = "$pages"
+is "and all memory blocks" "$(json "sum(a['end'] - a['start'] for n in it['nodes'] for a in n['memory']) << 21")" -eq \
+	$(($(find "$BLOCK_SYS" -maxdepth 1 -name 'memory[0-9]*' | wc -l) * $(block_bytes)))
+COLUMNS=80 ctl 0 "map" map
+is "has pages in the rows of these blocks" "$(grep -c '^0x.*[-+*#]' "$SCRATCH/out")" -eq \
+	"$(awk '{ print $1, int($2 / 64) }' "$SCRATCH/listed" | sort -u | wc -l)"
+on_nodes before >"$SCRATCH/was"
+ktap_test_result "all to node 2" eval "echo 'all 2' >$SYS/migrate"
+on_nodes after >"$SCRATCH/is"
+ctl 0 "map --before" map --before "$SCRATCH/map"
+grep -o '^Node .* pages' "$SCRATCH/out" | sort >"$SCRATCH/said"
+ktap_test_result "says what was where, and is" same_bytes "$SCRATCH/said" <(sort "$SCRATCH/was" "$SCRATCH/is")
+ctl 0 "map --before --svg" map --before "$SCRATCH/map" --svg
+ktap_test_result "is XML" python3 -c "import sys, xml.dom.minidom; xml.dom.minidom.parse(sys.argv[1])" "$SCRATCH/out"
+rc=0
+unshare --mount sh -c 'umount --lazy /sys/kernel/debug && exec zbudctl --json map' >"$SCRATCH/out" || rc=$?
+is "map without debugfs: ENOENT" "$rc $(json "it['error']['errno']")" = "4 ENOENT"
+rc=0
+as_nobody zbudctl --json map >"$SCRATCH/out" || rc=$?
+is "nobody's map: EACCES" "$rc $(json "it['error']['errno']")" = "4 EACCES"
+ktap_test_result "all to nodes 0 and 1" eval "echo '0-3 0-1' >$SYS/migrate"
 from=0 to=3
 [ "$(counter node0/pages)" -gt 0 ] || from=1
 put pin "0 20"
