@@ -35,6 +35,7 @@ endif
 help:
 	@echo 'make demo            show it: swap on zram and on zbud_movable, whose pages move;'
 	@echo '                     KERNEL=release: zswap on zbud, zsmalloc and zbud_movable'
+	@echo 'make picture         draw where pool pages lie before and after compaction: README'\''s picture'
 	@echo 'make test            all tests, under 6.12 and the newest stock kernel; T="NAME..." for some,'
 	@echo '                     KERNEL="..." for other kernels, MOVER=page_cache or movable_ops for one mover'
 	@echo 'make test-long       what test leaves out: the other kernels and movers, more rounds of'
@@ -46,7 +47,7 @@ help:
 	@echo 'make lint            formatting and linters only'
 	@echo 'make kernel          get the guest kernel ready, print its directory'
 	@echo 'make module          build the module for it, print its directory'
-	@echo '    KERNEL=... with demo, test, vm, kernel, module: release (6.12, the default but for demo), debug (KASAN, lockdep), built here;'
+	@echo '    KERNEL=... with demo, picture, test, vm, kernel, module: release (6.12, the default but for demo and picture), debug (KASAN, lockdep), built here;'
 	@echo '                     stock, stock-7.2, stock-7.3: Debian'\''s unmodified kernels (the newest,'
 	@echo '                     or ZBM_STOCK_VERSION=7.2.12); no-zsmalloc: 7.2 without zsmalloc, built here'
 	@echo 'make check-host      tell whether this host can have it, and what is missing for that'
@@ -70,6 +71,9 @@ test_options = $(addprefix --kernel ,$(KERNEL)) $(addprefix --mover ,$(MOVER))
 # The newest stock kernel by default: it need not be built.
 demo:
 	@$(IN_ROOT) scripts/demo --kernel $(or $(KERNEL),stock)
+
+picture:
+	@$(IN_ROOT) scripts/picture --kernel $(or $(KERNEL),stock)
 
 test:
 	@$(IN_ROOT) scripts/test $(test_options) $(T)
@@ -123,5 +127,5 @@ uninstall:
 zbudctl-install:
 	@bin=$$($(IN_ROOT) scripts/build-zbudctl) && $(host)install-zbudctl "$$bin"
 
-.PHONY: all modules modules_install clean help demo test test-long costs density holds lint vm kernel module zbudctl zbudctl-install htmldocs \
+.PHONY: all modules modules_install clean help demo picture test test-long costs density holds lint vm kernel module zbudctl zbudctl-install htmldocs \
 	rust-analyzer check-host install uninstall
