@@ -117,7 +117,7 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
 
     /// From now on `pages` pages that lost their last zpage are kept on each node for the
     /// next zpages, or a [`SHARE`]th of its pages there, if that is more; and besides as many
-    /// as were missed after they had been released as too many, up to two [`SHARE`]ths. At
+    /// as were missed after they had been released as too many, up to another [`SHARE`]th. At
     /// first none.
     pub fn keep(&mut self, pages: u64) {
         self.kept = Some(pages);

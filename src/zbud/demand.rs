@@ -5,7 +5,7 @@
 //! from the kernel's watermarks and from what else the machine does, so it is learned.
 
 /// At most one of so many pages is kept because of what was missed.
-const MOST: u64 = 32;
+const MOST: u64 = 64;
 
 /// What was released on a node as too much, and missed.
 pub(super) struct Demand {
