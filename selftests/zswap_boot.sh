@@ -38,7 +38,7 @@ ktap_test_result "that was before a root file system was mounted" eval \
 	"dmesg | sed -n '/Run .init as init process/q; p' | grep 'zswap: loaded using pool .*/zbud_movable'"
 is "the kernel does not say that there was none" "$(said 'zpool zbud_movable not available')" = ""
 ktap_test_result "there is swap" swap_begins
-ktap_test_result "a process" hog_start "$SCRATCH/data" $hog_mib
+ktap_test_result "a process" hog_start "$SCRATCH/data" "$hog_mib"
 ktap_test_result "is swapped out" hog_do out
 is "into its pool" "$(counter zpages)" -ge $((hog_mib * 128))
 before=$(counter stats/migrated)

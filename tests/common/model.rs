@@ -230,8 +230,32 @@ impl World {
         Ok(self.table.descriptor(slot.desc())?)
     }
 
-    /// Puts a new zpage into a page of its own.
+    /// What a process sees of a page, as the fault shows it: each half, `None` if that was
+    /// wiped. `None` if the page cannot be shown now.
+    pub fn show(&self, id: DescId, page: usize) -> Result<Option<[Option<u32>; 2]>, Trouble> {
+        let its = self.page(page)?;
+        let _lock = its.lock.lock();
+        let Some(gaps) = lock(&self.books).gaps(&self.table, id, Self::addr(page)?)? else {
+            return Ok(None);
+        };
+        let seen = [false, true].map(|last| {
+            let half = if last { PAGE_SIZE / 2 } else { 0 };
+            let wiped = gaps.iter().any(|gap| gap.contains(&half));
+            (!wiped).then(|| its.cell(last).load())
+        });
+        ensure!(!seen.contains(&Some(POISON)), "what was there before");
+        Ok(Some(seen))
+    }
+
+    /// Puts a new zpage into a page of its own, and writes it.
     pub fn insert(&self, page: usize, value: u32) -> Result<SlotId, Trouble> {
+        let slot = self.insert_fresh(page)?;
+        self.write(slot, value)?;
+        Ok(slot)
+    }
+
+    /// Puts a new zpage into a page of its own.
+    pub fn insert_fresh(&self, page: usize) -> Result<SlotId, Trouble> {
         let its = self.page(page)?;
         let _lock = its.lock.lock();
         let (addr, len) = (Self::addr(page)?, half_page()?);
@@ -241,7 +265,6 @@ impl World {
             books.insert(&self.table, id, addr, nid(page), len)?.slot
         };
         its.added.fetch_add(1, SeqCst);
-        self.write(slot, value)?;
         Ok(slot)
     }
 
