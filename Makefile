@@ -55,6 +55,7 @@ help:
 	@echo '                     manual, unit; KVER=RELEASE for another kernel than the running one, TRY=1'
 	@echo '                     for an untested one; PREFIX (/usr/local), DESTDIR (see scripts/host/install)'
 	@echo 'make uninstall       remove all of that'
+	@echo 'make deb             build the Debian packages zbud-movable-dkms and zbudctl, print their paths'
 	@echo 'make zbudctl         build the command zbudctl, a static binary, print its path'
 	@echo 'make zbudctl-install build it, install it, its manual, completions and the systemd unit'
 	@echo '                     in PREFIX (/usr/local), under DESTDIR'
@@ -75,10 +76,10 @@ demo:
 picture:
 	@$(IN_ROOT) scripts/picture --kernel $(or $(KERNEL),stock)
 
-test:
+test: $(if $(filter deb,$(T)),deb-root)
 	@$(IN_ROOT) scripts/test $(test_options) $(T)
 
-test-long:
+test-long: $(if $(filter deb,$(or $(T),deb)),deb-root)
 	@$(IN_ROOT) scripts/test --long $(test_options) $(T)
 
 costs:
@@ -111,6 +112,13 @@ htmldocs:
 rust-analyzer:
 	@$(IN_ROOT) scripts/rust-analyzer
 
+# In a root of its own
+deb:
+	@ZBM_ROOT_NAME=deb $(IN_ROOT) scripts/deb/build
+
+deb-root:
+	@ZBM_ROOT_NAME=deb scripts/build-root >/dev/null
+
 # By the environment only: make hands a variable of its command line on to each make below,
 # the kernel's included.
 host = MAKEFLAGS= $(foreach v,KVER TRY DESTDIR PREFIX SOURCE RUSTC BINDGEN SIGN_KEY SIGN_CERT,$(v)='$($(v))') scripts/host/
@@ -127,5 +135,5 @@ uninstall:
 zbudctl-install:
 	@bin=$$($(IN_ROOT) scripts/build-zbudctl) && $(host)install-zbudctl "$$bin"
 
-.PHONY: all modules modules_install clean help demo picture test test-long costs density holds lint vm kernel module zbudctl zbudctl-install htmldocs \
+.PHONY: all modules modules_install clean help demo picture test test-long costs density holds lint vm kernel module deb deb-root zbudctl zbudctl-install htmldocs \
 	rust-analyzer check-host install uninstall

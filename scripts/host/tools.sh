@@ -4,8 +4,10 @@
 # The programs and files that building takes on a host, each with Debian's package.
 # Sourced after kernel.sh and rustc.sh.
 
-# FILE-OR-COMMAND:PACKAGE. For the module and zbudctl:
-tools=(make:make rsync:rsync cargo:cargo rst2man:python3-docutils depmod:kmod)
+# FILE-OR-COMMAND:PACKAGE. For the module:
+tools=(make:make depmod:kmod)
+# To install it, and zbudctl:
+install_tools=(rsync:rsync cargo:cargo rst2man:python3-docutils)
 # For the Rust metadata of a kernel whose headers lack them:
 metadata_tools=(flex:flex bison:bison bc:bc perl:perl xz:xz-utils pahole:pahole
 	/usr/include/gelf.h:libelf-dev /usr/include/openssl/opensslv.h:libssl-dev)
