@@ -43,6 +43,7 @@ class Step:
     name: str
     output: str = "status"  # "ktap", "libtest", or only the exit status
     kernel: bool = False  # it needs the release kernel or its source
+    long: bool = False  # `make test-long` runs it instead of `make test`
 
 
 HOST_STEPS = [
@@ -62,6 +63,7 @@ HOST_STEPS = [
     Step("docs", kernel=True),
     Step("rust-analyzer", kernel=True),
     Step("install", "ktap", kernel=True),
+    Step("deb", "ktap", long=True),
     Step("clippy-module", kernel=True),
     Step("sparse", kernel=True),
     Step("checkpatch", kernel=True),
