@@ -3,8 +3,8 @@
 # zbm-test: release page_cache stock
 # zbm-long: debug
 #
-# The trace events zbud_movable:*: one for each zpage that comes or goes, each page that moves
-# or is refused, each node of a request, with the figures that the counters have; their fields,
+# The trace events zbud_movable:*: one for each zpage that comes, goes or is re-paired, each page
+# that moves or is refused, each node of a request, with the figures that the counters have; their fields,
 # which scripts rely on; none when nobody traces.
 
 . "$(dirname "$0")/lib.sh"
@@ -20,7 +20,7 @@ make_disk 64M
 scratch
 real_data "$SCRATCH/data" 4
 blocks=$(blocks_of "$SCRATCH/data")
-ktap_set_plan 31
+ktap_set_plan 39
 
 events=/sys/kernel/tracing/events/$MODULE
 tracing=/sys/kernel/tracing/instances/$MODULE
@@ -43,12 +43,13 @@ count() { traced "$1" | grep -c "${2:-}"; }
 sum() { traced "$1" | grep -o "\<$2=[0-9]*" | awk -F= '{ s += $2 } END { print s + 0 }'; }
 
 fields() { awk '/field:/ && !/common_/ { sub(/.*field:/, ""); sub(/;.*/, ""); print $NF }' "$events/$1/format" | xargs; }
-is "fields of store" "$(fields store)" = "pool pfn nid bytes place"
-is "fields of free" "$(fields free)" = "pool pfn nid bytes"
+is "fields of store" "$(fields store)" = "pool pfn nid bytes place handle"
+is "fields of free" "$(fields free)" = "pool pfn nid bytes handle"
 is "fields of isolate" "$(fields isolate)" = "pool pfn nid result"
 is "fields of putback" "$(fields putback)" = "pool pfn nid"
 is "fields of migrate" "$(fields migrate)" = "pool from_pfn from_nid to_pfn to_nid mode result ns"
 is "fields of node_move" "$(fields node_move)" = "pool from_nid to_nid moved not_moved result"
+is "fields of repair" "$(fields repair)" = "pool handle from_pfn from_nid to_pfn to_nid bytes result"
 
 # --- zpages ---
 
@@ -58,7 +59,7 @@ zpages=$(counter zpages)
 adds_up "an event for each zpage" "$(count store)" -eq "$zpages"
 is "all on node 0 and of this disk" "$(count store "^pool=$DISK pfn=[0-9]* nid=0 ")" = "$zpages"
 is "with their bytes" "$(sum store bytes)" = "$(awk '$1 == "stored_bytes" { print $2 }' "$POOL/summary")"
-adds_up "one for each page that is new or was empty" "$(count store 'place=new$\|place=empty$')" -eq "$(pool_pages | wc -l)"
+adds_up "one for each page that is new or was empty" "$(count store 'place=new \|place=empty ')" -eq "$(pool_pages | wc -l)"
 traced store | grep -o 'pfn=[0-9]*' | cut -d= -f2 | sort -u >"$SCRATCH/named"
 is "in the pages that the pool has" "$(pool_pfns | comm -3 - "$SCRATCH/named" | wc -l)" -le 64
 half=$((blocks / 2))
@@ -104,6 +105,27 @@ is "the validator agrees" "$(counter verify)" = ok
 echo >"$tracing/trace"
 drop_all
 is "nobody traces: no event" "$(count free)" = 0
+
+# --- re-pairing ---
+
+trace store repair
+free_half() { write_blocks "$SCRATCH/data" && put free_every 2; }
+ktap_test_result "stores data and frees half of them" free_half
+at_rest
+pool_pfns >"$SCRATCH/before"
+was=$(counter stats/repaired)
+ktap_test_result "re-pairs" eval "echo 1 >$SYS/compact"
+echo 0 >"$tracing/events/enable"
+at_rest
+adds_up "an event for each page that was won" "$(count repair ' result=0$')" -eq "$(($(counter stats/repaired) - was))"
+pool_pfns >"$SCRATCH/after"
+# values EVENT FIELD: sorted, those of it that went well.
+values() { traced "$1" | grep -v ' result=-' | grep -o "\<$2=[^ ]*" | cut -d= -f2 | sort; }
+is "whose frame the pool had before, and has no more" "$(values repair from_pfn | comm -12 - "$SCRATCH/before" | comm -23 - "$SCRATCH/after" | wc -l)" -eq "$(count repair ' result=0$')"
+is "for one that it has" "$(values repair to_pfn | comm -13 "$SCRATCH/after" - | wc -l)" -eq 0
+is "each zpage that was stored has its handle" "$(values store handle | uniq | wc -l)" -eq "$(count store)"
+is "by which it is known still" "$(values repair handle | comm -13 <(values store handle) - | wc -l)" -eq 0
+drop_all
 
 # --- as the guide has it ---
 

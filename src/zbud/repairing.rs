@@ -39,6 +39,8 @@ pub struct Repair {
     pub from: (PageAddr, Extent),
     /// The page it goes to, and where it will be there.
     pub to: (PageAddr, Extent),
+    /// Its slot, which it keeps.
+    pub slot: SlotId,
     len: Len,
     buddy: Buddy,
 }
@@ -133,6 +135,7 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
             dst: other,
             from: (from, len.extent(its)),
             to: (to, len.extent(buddy)),
+            slot: frozen.name,
             len,
             buddy,
         }))

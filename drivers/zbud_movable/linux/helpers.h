@@ -279,6 +279,7 @@ struct zbm_traced {
 	bool migrate;
 	bool putback;
 	bool node_move;
+	bool repair;
 };
 
 extern struct zbm_traced zbm_traced;
@@ -287,8 +288,9 @@ enum { ZBM_BESIDE, ZBM_EMPTY, ZBM_NEW };
 /* The mode of a move for which nobody asked mm. */
 enum { ZBM_BY_HAND = 255 };
 void zbm_trace_store(const char *pool, unsigned long pfn, int nid, unsigned int bytes,
-		     unsigned int place);
-void zbm_trace_free(const char *pool, unsigned long pfn, int nid, unsigned int bytes);
+		     unsigned int place, const void *handle);
+void zbm_trace_free(const char *pool, unsigned long pfn, int nid, unsigned int bytes,
+		    const void *handle);
 void zbm_trace_isolate(const char *pool, unsigned long pfn, int nid, int result);
 void zbm_trace_migrate(const char *pool, unsigned long from_pfn, int from_nid,
 		       unsigned long to_pfn, int to_nid, int mode, int result, u64 ns);
@@ -297,5 +299,7 @@ u64 zbm_trace_clock(void);
 void zbm_trace_putback(const char *pool, unsigned long pfn, int nid);
 void zbm_trace_node_move(const char *pool, int from_nid, int to_nid, u64 moved, u64 not_moved,
 			 int result);
+void zbm_trace_repair(const char *pool, const void *handle, unsigned long from_pfn, int from_nid,
+		      unsigned long to_pfn, int to_nid, unsigned int bytes, int result);
 
 #endif

@@ -29,16 +29,18 @@ ZBM_TRACE_SWITCHED(isolate)
 ZBM_TRACE_SWITCHED(migrate)
 ZBM_TRACE_SWITCHED(putback)
 ZBM_TRACE_SWITCHED(node_move)
+ZBM_TRACE_SWITCHED(repair)
 
 void zbm_trace_store(const char *pool, unsigned long pfn, int nid, unsigned int bytes,
-		     unsigned int place)
+		     unsigned int place, const void *handle)
 {
-	trace_store(pool, pfn, nid, bytes, place);
+	trace_store(pool, pfn, nid, bytes, place, handle);
 }
 
-void zbm_trace_free(const char *pool, unsigned long pfn, int nid, unsigned int bytes)
+void zbm_trace_free(const char *pool, unsigned long pfn, int nid, unsigned int bytes,
+		    const void *handle)
 {
-	trace_free(pool, pfn, nid, bytes);
+	trace_free(pool, pfn, nid, bytes, handle);
 }
 
 void zbm_trace_isolate(const char *pool, unsigned long pfn, int nid, int result)
@@ -66,4 +68,10 @@ void zbm_trace_node_move(const char *pool, int from_nid, int to_nid, u64 moved, 
 			 int result)
 {
 	trace_node_move(pool, from_nid, to_nid, moved, not_moved, result);
+}
+
+void zbm_trace_repair(const char *pool, const void *handle, unsigned long from_pfn, int from_nid,
+		      unsigned long to_pfn, int to_nid, unsigned int bytes, int result)
+{
+	trace_repair(pool, handle, from_pfn, from_nid, to_pfn, to_nid, bytes, result);
 }

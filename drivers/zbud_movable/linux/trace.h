@@ -22,18 +22,20 @@ ZBM_TRACE_SWITCH(isolate);
 ZBM_TRACE_SWITCH(migrate);
 ZBM_TRACE_SWITCH(putback);
 ZBM_TRACE_SWITCH(node_move);
+ZBM_TRACE_SWITCH(repair);
 #endif
 
 TRACE_EVENT_FN(store,
 	TP_PROTO(const char *pool, unsigned long pfn, int nid, unsigned int bytes,
-		 unsigned int place),
-	TP_ARGS(pool, pfn, nid, bytes, place),
+		 unsigned int place, const void *handle),
+	TP_ARGS(pool, pfn, nid, bytes, place, handle),
 	TP_STRUCT__entry(
 		__string(pool, pool)
 		__field(unsigned long, pfn)
 		__field(int, nid)
 		__field(unsigned int, bytes)
 		__field(unsigned int, place)
+		__field(const void *, handle)
 	),
 	TP_fast_assign(
 		__assign_str(pool);
@@ -41,33 +43,38 @@ TRACE_EVENT_FN(store,
 		__entry->nid = nid;
 		__entry->bytes = bytes;
 		__entry->place = place;
+		__entry->handle = handle;
 	),
-	TP_printk("pool=%s pfn=%lu nid=%d bytes=%u place=%s", __get_str(pool), __entry->pfn,
-		  __entry->nid, __entry->bytes,
+	TP_printk("pool=%s pfn=%lu nid=%d bytes=%u place=%s handle=%p", __get_str(pool),
+		  __entry->pfn, __entry->nid, __entry->bytes,
 		  __print_symbolic(__entry->place,
 				   { ZBM_BESIDE, "beside" },
 				   { ZBM_EMPTY, "empty" },
-				   { ZBM_NEW, "new" })),
+				   { ZBM_NEW, "new" }),
+		  __entry->handle),
 	zbm_trace_store_on, zbm_trace_store_off
 );
 
 TRACE_EVENT_FN(free,
-	TP_PROTO(const char *pool, unsigned long pfn, int nid, unsigned int bytes),
-	TP_ARGS(pool, pfn, nid, bytes),
+	TP_PROTO(const char *pool, unsigned long pfn, int nid, unsigned int bytes,
+		 const void *handle),
+	TP_ARGS(pool, pfn, nid, bytes, handle),
 	TP_STRUCT__entry(
 		__string(pool, pool)
 		__field(unsigned long, pfn)
 		__field(int, nid)
 		__field(unsigned int, bytes)
+		__field(const void *, handle)
 	),
 	TP_fast_assign(
 		__assign_str(pool);
 		__entry->pfn = pfn;
 		__entry->nid = nid;
 		__entry->bytes = bytes;
+		__entry->handle = handle;
 	),
-	TP_printk("pool=%s pfn=%lu nid=%d bytes=%u", __get_str(pool), __entry->pfn, __entry->nid,
-		  __entry->bytes),
+	TP_printk("pool=%s pfn=%lu nid=%d bytes=%u handle=%p", __get_str(pool), __entry->pfn,
+		  __entry->nid, __entry->bytes, __entry->handle),
 	zbm_trace_free_on, zbm_trace_free_off
 );
 
@@ -171,6 +178,36 @@ TRACE_EVENT_FN(node_move,
 		  __get_str(pool), __entry->from_nid, __entry->to_nid, __entry->moved,
 		  __entry->not_moved, __entry->result),
 	zbm_trace_node_move_on, zbm_trace_node_move_off
+);
+
+TRACE_EVENT_FN(repair,
+	TP_PROTO(const char *pool, const void *handle, unsigned long from_pfn, int from_nid,
+		 unsigned long to_pfn, int to_nid, unsigned int bytes, int result),
+	TP_ARGS(pool, handle, from_pfn, from_nid, to_pfn, to_nid, bytes, result),
+	TP_STRUCT__entry(
+		__string(pool, pool)
+		__field(const void *, handle)
+		__field(unsigned long, from_pfn)
+		__field(int, from_nid)
+		__field(unsigned long, to_pfn)
+		__field(int, to_nid)
+		__field(unsigned int, bytes)
+		__field(int, result)
+	),
+	TP_fast_assign(
+		__assign_str(pool);
+		__entry->handle = handle;
+		__entry->from_pfn = from_pfn;
+		__entry->from_nid = from_nid;
+		__entry->to_pfn = to_pfn;
+		__entry->to_nid = to_nid;
+		__entry->bytes = bytes;
+		__entry->result = result;
+	),
+	TP_printk("pool=%s handle=%p from_pfn=%lu from_nid=%d to_pfn=%lu to_nid=%d bytes=%u result=%d",
+		  __get_str(pool), __entry->handle, __entry->from_pfn, __entry->from_nid,
+		  __entry->to_pfn, __entry->to_nid, __entry->bytes, __entry->result),
+	zbm_trace_repair_on, zbm_trace_repair_off
 );
 
 #endif

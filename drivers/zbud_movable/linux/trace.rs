@@ -6,7 +6,7 @@ use super::bindings;
 use super::page::{BorrowedPage, Frame};
 use crate::zbud::Nid;
 use core::ptr::addr_of;
-use kernel::ffi::{c_int, c_uint};
+use kernel::ffi::{c_int, c_uint, c_void};
 use kernel::prelude::*;
 
 /// Where a zpage was put.
@@ -64,35 +64,56 @@ traced! {
     putbacks: putback;
     /// Whether somebody traces [`node_move`].
     node_moves: node_move;
+    /// Whether somebody traces [`repair`].
+    repairs: repair;
 }
 
-/// A zpage of `bytes` bytes has come.
+/// A zpage, as its pool's user knows it, and its length in bytes.
+#[derive(Clone, Copy)]
+pub(crate) struct Zpage {
+    pub(crate) handle: usize,
+    pub(crate) bytes: usize,
+}
+
+impl Zpage {
+    fn handle(self) -> *const c_void {
+        // CAST: only shown.
+        self.handle as *const c_void
+    }
+
+    fn bytes(self) -> c_uint {
+        // CAST: at most a page.
+        self.bytes as c_uint
+    }
+}
+
+/// A zpage has come.
 #[cold]
-pub(crate) fn store(pool: &CStr, page: Frame, bytes: usize, place: Place) {
-    // CAST: at most a page, and three places.
-    let (bytes, place) = (bytes as c_uint, place as c_uint);
-    // SAFETY: The name ends with 0.
+pub(crate) fn store(pool: &CStr, page: Frame, zpage: Zpage, place: Place) {
+    // CAST: three places. SAFETY: The name ends with 0.
     unsafe {
         bindings::zbm_trace_store(
             pool.as_char_ptr().cast(),
             page.pfn(),
             page.nid(),
-            bytes,
-            place,
+            zpage.bytes(),
+            place as c_uint,
+            zpage.handle(),
         )
     };
 }
 
-/// A zpage of `bytes` bytes has gone.
+/// A zpage has gone.
 #[cold]
-pub(crate) fn free(pool: &CStr, page: Frame, bytes: usize) {
-    // CAST: at most a page. SAFETY: As above.
+pub(crate) fn free(pool: &CStr, page: Frame, zpage: Zpage) {
+    // SAFETY: As above.
     unsafe {
         bindings::zbm_trace_free(
             pool.as_char_ptr().cast(),
             page.pfn(),
             page.nid(),
-            bytes as c_uint,
+            zpage.bytes(),
+            zpage.handle(),
         )
     };
 }
@@ -174,6 +195,24 @@ pub(crate) fn node_move(
             to,
             moved,
             not_moved,
+            errno(result),
+        )
+    };
+}
+
+/// A zpage was to go beside another.
+#[cold]
+pub(crate) fn repair(pool: &CStr, zpage: Zpage, from: Frame, to: Frame, result: Result) {
+    // SAFETY: As above.
+    unsafe {
+        bindings::zbm_trace_repair(
+            pool.as_char_ptr().cast(),
+            zpage.handle(),
+            from.pfn(),
+            from.nid(),
+            to.pfn(),
+            to.nid(),
+            zpage.bytes(),
             errno(result),
         )
     };

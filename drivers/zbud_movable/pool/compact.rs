@@ -8,12 +8,25 @@ use crate::linux::node;
 use crate::linux::page;
 use crate::linux::shrinker::Shrink;
 use crate::linux::task::{self, NoPreempt};
-use crate::zbud::{Books, Cursor, NodeBooks, Table};
+use crate::zbud::{Books, Cursor, NodeBooks, Repaired, Table};
 use core::sync::atomic::Ordering;
 use kernel::prelude::*;
 
 /// Numbers without a leaf that are passed over under the pool lock at a time.
 const GAP: u32 = 256;
+
+/// Why a re-pairing has not moved the zpage, if so.
+///
+/// # Errors
+///
+/// `ENOENT` when it was freed meanwhile; [`page::broken`] when the memory of either page is broken.
+fn outcome(repaired: &Repaired) -> Result {
+    match repaired {
+        Repaired { moved: true, .. } => Ok(()),
+        Repaired { won: true, .. } => Err(ENOENT),
+        _ => Err(page::broken()),
+    }
+}
 
 impl Pool {
     /// Moves zpages that are alone in their pages beside others, on their nodes first, and
@@ -69,6 +82,7 @@ impl Pool {
         let Some(repair) = next else {
             return Ok(None);
         };
+        let traced = self.trace_repair(&repair);
         drop(locked);
         let (from, to) = (repair.from.0, repair.to.0);
         // SAFETY: Both are pages of the pool, and stay that until the end of the re-pairing.
@@ -91,6 +105,7 @@ impl Pool {
         }
         drop(locked);
         drop(no_preempt);
+        traced.end(self, outcome(&repaired));
         if lost {
             self.ask(self.locked.lock(), Asked::Surplus);
         } else if repaired.emptied {

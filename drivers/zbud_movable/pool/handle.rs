@@ -7,7 +7,7 @@
 //! aligned to 16 bytes, so bit 3 tells which of its two slots it is. Everybody but
 //! zpool has [`Zpage`](super::zpage::Zpage)s.
 
-use crate::zbud::{Descriptor, SlotIndex, Stored};
+use crate::zbud::{Descriptor, SlotIndex};
 use core::num::NonZeroUsize;
 
 const SECOND: usize = 8;
@@ -18,10 +18,10 @@ const _: () = assert!(core::mem::align_of::<Descriptor>() == 2 * SECOND);
 pub(crate) struct Handle(NonZeroUsize);
 
 impl Handle {
-    /// The handle of a zpage that was just stored.
-    pub(crate) fn new(stored: &Stored<'_>) -> Self {
-        let owner = core::ptr::from_ref(stored.owner) as usize;
-        let raw = match stored.index {
+    /// The handle of the zpage whose slot is that one of `owner`.
+    pub(crate) fn new(owner: &Descriptor, index: SlotIndex) -> Self {
+        let owner = core::ptr::from_ref(owner) as usize;
+        let raw = match index {
             SlotIndex::A => owner,
             SlotIndex::B => owner | SECOND,
         };

@@ -444,8 +444,8 @@ impl Pool {
             claimed = unsafe { Claimed::try_new(pool.mover(), BorrowedPage::at(page)) };
             claimed.is_some()
         })?;
-        if let Some((page, len)) = was {
-            trace::free(pool.name(), page, len.bytes());
+        if let Some((page, zpage)) = was {
+            trace::free(pool.name(), page, zpage);
         }
         match freed {
             Freed::Kept | Freed::Moving => {}
