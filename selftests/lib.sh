@@ -43,6 +43,7 @@ export MODULE SYS DEBUGFS DEVICE NODE_SYS BLOCK_SYS ZSWAP ZSWAP_DEBUGFS TOOLS
 . "$(dirname "${BASH_SOURCE[0]}")/lib/blocks.sh"
 . "$(dirname "${BASH_SOURCE[0]}")/lib/memory.sh"
 . "$(dirname "${BASH_SOURCE[0]}")/lib/broken.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/lib/faults.sh"
 . "$(dirname "${BASH_SOURCE[0]}")/lib/disk.sh"
 . "$(dirname "${BASH_SOURCE[0]}")/lib/data.sh"
 . "$(dirname "${BASH_SOURCE[0]}")/lib/pools.sh"

@@ -37,6 +37,21 @@ page_with() {
 	' "$POOL/pages"
 }
 
+# broken_frames: all page frames that are marked as broken.
+broken_frames() {
+	od -An -v -t x8 -w8 /proc/kpageflags | awk '{ if (substr($1, 12, 1) ~ /[89a-f]/) print NR - 1 }'
+}
+
+# mend_all: all of these; prints those that the kernel refuses.
+mend_all() {
+	local frame errno rc=0
+	for frame in $(broken_frames); do
+		errno=$(mend_frame "$frame")
+		[ "$errno" = 0 ] || { echo "$frame: $errno"; rc=1; }
+	done
+	return "$rc"
+}
+
 # unreadable FILE: the blocks of FILE that the disk does not give back; the others are right.
 unreadable() { python3 "$TOOLS/unreadable.py" "$DATA" "$1" || wrong_data; }
 

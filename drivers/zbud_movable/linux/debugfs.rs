@@ -76,6 +76,10 @@ impl Entry {
         })
     }
 
+    pub(super) fn as_ptr(&self) -> *mut bindings::dentry {
+        self.0
+    }
+
     /// Leaves the removal to the directory that it is in.
     pub(crate) fn keep(self) {
         core::mem::forget(self);

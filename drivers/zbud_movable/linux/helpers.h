@@ -196,6 +196,16 @@ int zbm_memory_failure_watch(zbm_memory_failure_fn *told, void *data);
 /* Undoes it; waits for calls that are running. */
 void zbm_memory_failure_unwatch(zbm_memory_failure_fn *told, void *data);
 
+/* fault.c, with CONFIG_FAULT_INJECTION_DEBUG_FS only: each is 0, but when it is to fail. */
+/* The directories in which that is asked for. */
+void zbm_fault_create_debugfs(struct dentry *parent);
+/* -ENOMEM */
+int zbm_fault_alloc(void);
+/* -EBUSY */
+int zbm_fault_migrate(void);
+/* -EHWPOISON; mm is told that the memory of the page at @from is broken. Does not sleep. */
+int zbm_fault_copy(const void *from);
+
 /* vmstat.c */
 void zbm_count_migrate_success(u64 pages);
 void zbm_count_migrate_fail(u64 pages);

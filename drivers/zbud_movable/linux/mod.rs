@@ -11,6 +11,7 @@ pub(crate) mod class;
 pub(crate) mod compat;
 pub(crate) mod debugfs;
 pub(crate) mod disk;
+pub(crate) mod fault;
 pub(crate) mod input;
 pub(crate) mod kobject;
 pub(crate) mod node;

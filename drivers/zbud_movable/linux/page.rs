@@ -11,6 +11,7 @@
 //! | [`PageLock`]       | the same, with the page lock held by the holder or for it    |
 
 use super::bindings;
+use super::fault;
 use super::node_list::nodemask;
 use crate::zbud::{Extent, Nid, NodeSet, PageAddr, PAGE_SIZE};
 use core::marker::PhantomData;
@@ -252,6 +253,7 @@ impl NewPage {
     }
 
     fn alloc(gfp: u32, nid: Nid, nodes: *const bindings::nodemask_t) -> Option<Self> {
+        fault::alloc().ok()?;
         // SAFETY: Any flags and any node are fine, and the node mask, if any, is valid
         // during the call.
         Self::from_raw(unsafe { bindings::zbm_alloc_page_from(gfp, c_int::from(nid.0), nodes) })

@@ -5,6 +5,7 @@
 use super::pages;
 use crate::linux::bindings;
 use crate::linux::debugfs::{behind, Entry, Fops};
+use crate::linux::fault;
 use crate::linux::seq;
 use crate::pool::pool::Pool;
 use core::fmt::Write;
@@ -26,6 +27,7 @@ impl Tree {
     /// May sleep.
     pub(crate) fn new() -> Self {
         let root = Entry::root(kernel::c_str!("zbud_movable"));
+        fault::create(&root);
         Self {
             pools: root.dir(kernel::c_str!("pools")),
             disks: root.dir(kernel::c_str!("disks")),

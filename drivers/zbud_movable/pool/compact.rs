@@ -4,6 +4,7 @@
 //! page back to the kernel.
 
 use super::pool::{Asked, Pool};
+use crate::linux::fault;
 use crate::linux::node;
 use crate::linux::page;
 use crate::linux::shrinker::Shrink;
@@ -88,9 +89,12 @@ impl Pool {
         // SAFETY: Both are pages of the pool, and stay that until the end of the re-pairing.
         let broken = || unsafe { [from, to].map(|page| page::is_poisoned(page.address())) };
         let sound = broken() == [false; 2];
-        // SAFETY: As above. The zpage is frozen: nobody writes to it; and nobody else knows
-        // the place to which it goes.
-        let copied = sound && unsafe { page::copy(repair.from, repair.to) }.is_ok();
+        let copy = || {
+            // SAFETY: As above. The zpage is frozen: nobody writes to it; and nobody else knows
+            // the place to which it goes.
+            fault::copy(from).and_then(|()| unsafe { page::copy(repair.from, repair.to) })
+        };
+        let copied = sound && copy().is_ok();
         locked = self.locked.lock();
         let [from_broken, to_broken] = broken();
         let finished = copied && !to_broken;

@@ -17,6 +17,7 @@ use super::numbers::Numbers;
 use super::seam::{Admitted, Claimed, Mover};
 use super::table::{Editor, Growth, Leaves, RemovedLeaf};
 use crate::linux::bindings;
+use crate::linux::fault;
 use crate::linux::node;
 use crate::linux::page::{self, BorrowedPage, LockedPage, NewPage, PageLock, PageRef};
 use crate::linux::task::{self, NoPreempt};
@@ -859,7 +860,9 @@ impl Pool {
         let mut locked = this.locked.lock();
         let extents = locked.books.begin_move(&this.table, id, from, to_nid)?;
         drop(locked);
-        let copied = copy(extents);
+        let copied = fault::migrate()
+            .and_then(|()| fault::copy(from))
+            .and_then(|()| copy(extents));
         let (now, nid) = match copied {
             Ok(()) => (to, to_nid),
             Err(_) => (from, src.nid()),
