@@ -139,6 +139,12 @@ after_status() { all_on 0; }
 before_mems() { with_data; }
 after_mems() { all_on 0 && [ "$(cat "$SYS/mems")" = 0 ]; }
 
+before_fail_migrate() { with_data; }
+after_fail_migrate() {
+	local faults=$DEBUGFS/fail_migrate
+	[ "$(cat "$faults/verbose" "$faults/times" "$faults/probability")" = $'0\n-1\n10' ]
+}
+
 # It leaves files.
 before_map() { with_data && cd "$SCRATCH"; }
 after_map() { grep -q '<svg' compaction.svg && cd - >/dev/null; }
