@@ -62,6 +62,7 @@ HOST_STEPS = [
     Step("cargo", "libtest"),
     Step("docs", kernel=True),
     Step("rust-analyzer", kernel=True),
+    Step("instructions", "ktap"),
     Step("install", "ktap", kernel=True),
     Step("deb", "ktap", long=True),
     Step("clippy-module", kernel=True),
