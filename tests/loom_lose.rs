@@ -9,7 +9,7 @@ mod common;
 use common::model::{explore, join, World};
 use common::Trouble;
 use loom::thread;
-use zbud_movable_core::zbud::{Error, Freed};
+use zbud_movable_core::zbud::{Error, Freed, Table};
 
 const ONE: u32 = 1;
 const TWO: u32 = 2;
@@ -40,6 +40,30 @@ fn lose_against_a_reader() -> Result<(), Trouble> {
             seen.note((read, dropped));
         }
         ensure!(world.try_read(slot)?.is_none(), "read what is lost");
+        let _freed = world.free(slot)??;
+        world.settle(0)
+    })
+}
+
+/// A user who had the page mapped before is done with it when it is dropped.
+#[test]
+fn lose_against_a_writer() -> Result<(), Trouble> {
+    explore(6, &["false", "true"], |seen| {
+        let world = World::new(1)?;
+        let slot = world.insert(0, ONE)?;
+        let owner = world.table.descriptor(slot.desc())?;
+        let mapped = world.map(owner, slot.index())?;
+        let writer = thread::spawn({
+            let world = world.clone();
+            move || {
+                world.write_mapped(&mapped, TWO)?;
+                let owner = world.table.descriptor(slot.desc())?;
+                Ok(owner.slot(slot.index()).unpin()?)
+            }
+        });
+        ensure!(world.lose(slot.desc(), 0)?, "not lost");
+        seen.note(world.drop_lost_seeing(Some(TWO))?);
+        join(writer)?;
         let _freed = world.free(slot)??;
         world.settle(0)
     })

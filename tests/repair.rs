@@ -149,6 +149,70 @@ fn a_vacated_page_takes_nothing() -> Result<(), Trouble> {
     Ok(pool.books.verify(&pool.table)?)
 }
 
+#[test]
+fn a_zpage_whose_page_is_not_found_is_not_pinned() -> Result<(), Trouble> {
+    let mut pool = Pool::new(2);
+    let [first, _] = two(&mut pool)?;
+    ensure!(pool.compact(true)? == 1, "not re-paired");
+    let (owner, index) = (pool.owner(first.slot)?, first.slot.index());
+    let leaf = first.slot.desc().leaf();
+    let mapped = pool.table.without(leaf, |table| owner.map(table, index));
+    ensure!(mapped == Err(Error::Corrupt), "{mapped:?}");
+    ensure!(
+        pool.unmap(first.slot) == Err(Error::NotPinned),
+        "a pin is left"
+    );
+    holds(&pool, first.slot, 1)
+}
+
+/// What has ended does not end again, though one of its pages is moved or joined by another.
+#[test]
+fn a_repairing_ends_once() -> Result<(), Trouble> {
+    let mut pool = Pool::new(3);
+    let [first, second] = two(&mut pool)?;
+    let third = pool.store(Nid(2), Len::new(PAGE_SIZE / 2)?)?;
+    let id = second.slot.desc();
+    let ended = some(pool.begin_repair(id, true)??, "partner")?;
+    ensure!(ended.dst == first.slot.desc(), "{ended:?}");
+    ensure!(!pool.finish_repair(&ended, false)?.won, "not undone");
+    let again = |pool: &mut Pool| pool.books.finish_repair(&pool.table, &ended, true).err();
+
+    let _ = pool
+        .books
+        .begin_move(&pool.table, id, second.addr, Nid(1))?;
+    ensure!(again(&mut pool) == Some(Error::Stale), "in a move");
+    let (books, table) = (&mut pool.books, &pool.table);
+    let _ = books.finish_move(table, id, second.addr, Nid(1))?;
+
+    let other = some(pool.begin_repair(third.slot.desc(), true)??, "partner")?;
+    ensure!(other.dst == ended.dst, "{other:?}");
+    ensure!(again(&mut pool) == Some(Error::Stale), "in another's place");
+    ensure!(pool.finish_repair(&other, true)?.won, "not re-paired");
+    Ok(pool.books.verify(&pool.table)?)
+}
+
+/// Pages that a zpage has left for good go without those that are only empty, which may be kept.
+#[test]
+fn a_run_is_of_pages_of_one_kind() -> Result<(), Trouble> {
+    let mut pool = Pool::new(2);
+    pool.books.keep(1);
+    let half = Len::new(PAGE_SIZE / 2)?;
+    let left = pool.store(Nid(0), half)?;
+    let empty = pool.store(Nid(0), Len::new(PAGE_SIZE)?)?;
+    pool.store(Nid(1), half)?;
+    let freed = pool.free(empty.slot)?;
+    ensure!(freed == Ok(Freed::Empty { surplus: false }), "{freed:?}");
+    ensure!(pool.compact(true)? == 1, "not re-paired");
+    let names = [left, empty].map(|put| put.slot.desc());
+    let offsets = names.map(|id| id.offset());
+    ensure!(offsets == [0, 1], "not beside each other: {offsets:?}");
+    for id in names {
+        let run = some(pool.take_empty(Nid(0), 9)?, "page without zpages")?;
+        ensure!((run.first(), run.len()) == (id, 1), "{run:?}, not {id:?}");
+    }
+    Ok(())
+}
+
 /// The page of a zpage that is beside another is lost, and dropped: with the last of them two
 /// descriptors go, and two leaves.
 #[test]

@@ -12,8 +12,9 @@ use common::table::Leaves;
 use common::{some, Trouble};
 use std::collections::BTreeSet;
 use zbud_movable_core::zbud::{
-    Cursor, DescId, Error, Finish, Freed, Leaf, Len, LenError, Nid, PageAddr, State, Table,
-    CHUNK_SIZE, DESCRIPTORS_PER_LEAF, NCHUNKS, PAGE_SIZE, SHARE,
+    Block, BlockState, BlockValue, Content, Cursor, DescId, Error, Finish, Freed, Leaf, Len,
+    LenError, Nid, PageAddr, State, Table, Unlocked, CHUNK_SIZE, DESCRIPTORS_PER_LEAF, NCHUNKS,
+    PAGE_SIZE, SHARE,
 };
 
 #[test]
@@ -52,6 +53,20 @@ fn lengths() {
     assert_eq!(Len::new(PAGE_SIZE + 1), Err(LenError::TooLong));
     assert_eq!(Len::new(1).map(Len::bytes), Ok(1));
     assert_eq!(Len::new(PAGE_SIZE).map(Len::chunks), Ok(NCHUNKS));
+}
+
+#[test]
+fn what_is_put_into_a_block_is_pinned_by_nobody() -> Result<(), Trouble> {
+    let (state, value) = (BlockState::new(), BlockValue::new());
+    let mut locked = some(Block::new(&state, &value).try_lock(), "lock")?;
+    locked.set(Content::Zpage(1));
+    locked.set_pinned(true);
+    locked.set(Content::Zpage(2));
+    ensure!(!locked.is_pinned(), "pinned as the one before");
+    ensure!(locked.unlock() == Unlocked::Done, "not unlocked");
+    let again = some(Block::new(&state, &value).try_lock(), "lock")?;
+    ensure!(!again.is_pinned(), "pinned again");
+    Ok(())
 }
 
 #[test]
@@ -409,6 +424,45 @@ fn gaps_are_what_no_zpage_has() -> Result<(), Trouble> {
     pool.put_back(run.first())?;
     pool.lose(id, dst)??;
     ensure!(gaps(&pool) == Err(Error::Stale), "{:?}", gaps(&pool));
+    Ok(())
+}
+
+#[test]
+fn what_was_missed_by_a_large_pool_is_not_kept_by_a_small_one() -> Result<(), Trouble> {
+    let mut pool = Pool::new(1);
+    pool.books.keep(0);
+    let whole = Len::new(PAGE_SIZE)?;
+    let mut puts: Vec<_> = (0..128)
+        .map(|_| pool.store(Nid(0), whole))
+        .collect::<Result<_, _>>()?;
+    pool.books.note_surplus(Nid(0), 4);
+    for _ in 0..4 {
+        puts.push(pool.store(Nid(0), whole)?);
+    }
+    let kept = pool.books.kept_on(Nid(0));
+    ensure!(kept == 2 + 2, "{kept}, not a share and what was missed");
+    for put in puts.drain(20..) {
+        let _ = pool.free(put.slot)??;
+    }
+    pool.release_all()?;
+    let kept = pool.books.kept_on(Nid(0));
+    ensure!(kept == 0, "{kept} of 20 pages");
+    Ok(pool.books.verify(&pool.table)?)
+}
+
+#[test]
+fn what_is_stored_much_later_was_not_missed() -> Result<(), Trouble> {
+    let mut pool = Pool::new(1);
+    pool.books.keep(0);
+    let whole = Len::new(PAGE_SIZE)?;
+    for _ in 0..128 {
+        pool.store(Nid(0), whole)?;
+    }
+    pool.books.note_surplus(Nid(0), 1);
+    ensure!(pool.books.take_idle(Nid(0)) == 0, "none was empty");
+    pool.store(Nid(0), whole)?;
+    let kept = pool.books.kept_on(Nid(0));
+    ensure!(kept == 2, "{kept}, not a share");
     Ok(())
 }
 

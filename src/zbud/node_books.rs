@@ -405,6 +405,12 @@ impl NodeBooks {
         self.has.zpages = self.has.zpages.wrapping_sub(zpages);
     }
 
+    /// The bits of the lists, to be made wrong.
+    #[cfg(all(test, not(loom)))]
+    pub(super) fn occupied_mut(&mut self) -> &mut u64 {
+        &mut self.occupied
+    }
+
     /// The lists, each with its number of free chunks, whether its bit is set, and how many
     /// pages it should have.
     pub(super) fn lists(&self) -> impl Iterator<Item = (usize, &List, bool, u64)> {

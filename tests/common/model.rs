@@ -313,6 +313,13 @@ impl World {
         }
     }
 
+    /// Writes a zpage that is mapped.
+    pub fn write_mapped(&self, mapped: &MappedZpage, value: u32) -> Result<(), Trouble> {
+        let last = mapped.address % PAGE_SIZE != 0;
+        self.page_of(mapped.address)?.cell(last).store(value);
+        Ok(())
+    }
+
     /// Maps, does something with the bytes, unmaps.
     fn with<R>(&self, slot: SlotId, act: impl FnOnce(&Bytes) -> R) -> Result<R, Trouble> {
         let owner = self.owner(slot)?;
@@ -456,12 +463,24 @@ impl World {
 
     /// The worker: drops a lost page that nobody has mapped. Returns whether there was one.
     pub fn drop_lost(&self) -> Result<bool, Trouble> {
+        self.drop_lost_seeing(None)
+    }
+
+    /// The same; `value` must be in it: nothing that a user did may come later.
+    pub fn drop_lost_seeing(&self, value: Option<u32>) -> Result<bool, Trouble> {
         let taken = lock(&self.books).take_lost(&self.table, 0)?;
         let Some((id, addr)) = taken else {
             return Ok(false);
         };
         let page = self.page_of(addr.address())?;
         let _lock = page.lock.lock();
+        if let Some(value) = value {
+            let seen = page.cell(false).load();
+            ensure!(
+                seen == value,
+                "dropped before {value:#x} was there: {seen:#x}"
+            );
+        }
         // From here on nobody may look at it.
         page.release();
         let _leaf = lock(&self.books).forget(&self.table, id)?;

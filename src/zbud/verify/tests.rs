@@ -241,6 +241,15 @@ fn lists_are_wrong() -> Result<(), Error> {
         Ok(())
     })?;
     assert_eq!(not_empty, Some(Invariant::List));
+    // All others are empty.
+    for bits in [0, u64::MAX] {
+        let wrong = found(|pool| {
+            let node = pool.books.nodes.last_mut().ok_or(Error::BadNode)?;
+            *node.occupied_mut() = bits;
+            Ok(())
+        })?;
+        assert_eq!(wrong, Some(Invariant::Bitmap), "{bits:#x}");
+    }
     Ok(())
 }
 
