@@ -40,6 +40,8 @@ help:
 	@echo '                     KERNEL="..." for other kernels, MOVER=page_cache or movable_ops for one mover'
 	@echo 'make test-long       what test leaves out: the other kernels and movers, more rounds of'
 	@echo '                     the races; goes on after an interruption (FRESH=1: from the start)'
+	@echo 'make test-mutants    change the sources in ways that a test must notice, see that it does; goes'
+	@echo '                     on after an interruption; T="NAME..." for some, MINUTES=55 for a part'
 	@echo 'make costs           what each mover costs, and zbud, in instructions'
 	@echo 'make density         what it costs in density that zpages stay on their node'
 	@echo 'make holds           how long the pool lock is held at most, by the size of the pool'
@@ -81,6 +83,9 @@ test: $(if $(filter deb,$(T)),deb-root)
 
 test-long: $(if $(filter deb,$(or $(T),deb)),deb-root)
 	@$(IN_ROOT) scripts/test --long $(test_options) $(T)
+
+test-mutants:
+	@$(IN_ROOT) scripts/mutants $(if $(MINUTES),--minutes $(MINUTES)) $(T)
 
 costs:
 	@$(IN_ROOT) scripts/costs
@@ -135,5 +140,5 @@ uninstall:
 zbudctl-install:
 	@bin=$$($(IN_ROOT) scripts/build-zbudctl) && $(host)install-zbudctl "$$bin"
 
-.PHONY: all modules modules_install clean help demo picture test test-long costs density holds lint vm kernel module deb deb-root zbudctl zbudctl-install htmldocs \
+.PHONY: all modules modules_install clean help demo picture test test-long test-mutants costs density holds lint vm kernel module deb deb-root zbudctl zbudctl-install htmldocs \
 	rust-analyzer check-host install uninstall

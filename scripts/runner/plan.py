@@ -63,6 +63,7 @@ HOST_STEPS = [
     Step("docs", kernel=True),
     Step("rust-analyzer", kernel=True),
     Step("instructions", "ktap"),
+    Step("mutants", "ktap"),
     Step("install", "ktap", kernel=True),
     Step("deb", "ktap", long=True),
     Step("clippy-module", kernel=True),
