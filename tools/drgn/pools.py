@@ -7,7 +7,7 @@ import drgn
 import rust
 
 # src/zbud/slot.rs
-FROZEN, LIVE, HOME, PINS = 1 << 32, 1 << 33, 1 << 34, 35
+FROZEN, LIVE, HOME, PINS = 1 << 32, 1 << 33, 1 << 34, 36
 # src/zbud/id.rs
 LEAF_SHIFT = 7
 # src/zbud/descriptor.rs, and src/zbud/list.rs
