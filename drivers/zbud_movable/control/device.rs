@@ -206,7 +206,11 @@ unsafe extern "C" fn fault(fault: *mut bindings::vm_fault) -> bindings::vm_fault
         }
         // Whoever stores may need this processor for it. The access is made again.
         task::short_sleep();
-        return bindings::ZBM_VM_FAULT_NOPAGE;
+        return match task::cond_resched_killable() {
+            Ok(()) => bindings::ZBM_VM_FAULT_NOPAGE,
+            // The kernel may be at it for the process, again and again.
+            Err(_) => bindings::ZBM_VM_FAULT_SIGBUS,
+        };
     }
     // SAFETY: As above; lock and reference are mm's from now on.
     unsafe { (*fault).page = page };

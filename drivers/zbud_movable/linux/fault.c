@@ -23,6 +23,10 @@ static bool zbm_is_due(struct fault_attr *attr)
 
 void zbm_fault_create_debugfs(struct dentry *parent)
 {
+	/* A stack for each would be written while others spin. */
+	zbm_fail_alloc.verbose = 0;
+	zbm_fail_migrate.verbose = 0;
+	zbm_fail_copy.verbose = 0;
 	fault_create_debugfs_attr("fail_alloc", parent, &zbm_fail_alloc);
 	fault_create_debugfs_attr("fail_migrate", parent, &zbm_fail_migrate);
 	fault_create_debugfs_attr("fail_copy", parent, &zbm_fail_copy);
