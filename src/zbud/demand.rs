@@ -44,6 +44,11 @@ impl Demand {
         }
     }
 
+    /// Whether a page that the node gets may be one that is missed.
+    pub(super) fn may_miss(&self) -> bool {
+        self.released != 0
+    }
+
     /// Some time has passed, in which `idle` of the kept pages were not needed; the node has
     /// `pages` now. What was released before that is not missed any more.
     pub(super) fn settle(&mut self, idle: u64, pages: u64) {

@@ -74,6 +74,15 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
         }
     }
 
+    /// Whether pages that a node gets are taken for missed, as some were
+    /// [released as too many](Self::note_surplus) since [`take_idle`](Self::take_idle) was asked.
+    pub fn may_miss(&self) -> bool {
+        self.nodes
+            .as_ref()
+            .iter()
+            .any(|node| node.demand.may_miss())
+    }
+
     /// Takes up to `at_most` pages without zpages on node `nid` that follow each other in a
     /// leaf, to be released: no zpage comes into them any more, and they do not move.
     /// [Release](Self::release) each, or [put it back](Self::put_back). `None` when there

@@ -92,7 +92,7 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
     ///
     /// # Errors
     ///
-    /// [`Error::Pinned`] when the zpage is mapped; [`Error::Stale`] when `id` does not
+    /// [`Error::Pinned`] when the zpage is mapped or not written yet; [`Error::Stale`] when `id` does not
     /// describe a page with one zpage; [`Error::Corrupt`]. Nothing has changed then.
     pub fn begin_repair<T: Table>(
         &mut self,

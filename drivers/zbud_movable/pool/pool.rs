@@ -45,8 +45,9 @@ const KEPT: u64 = 64;
 const SPARE: u64 = 64;
 /// So many pages without zpages are too many for one worker; some 10 ms of work.
 const MANY: u64 = 2048;
-/// How many a helper releases before it looks whether there are more.
-const SHARE_OF_HELPER: u64 = 512;
+/// How many one of them releases before it looks whether there are more. The worker and its
+/// three helpers together release [`MANY`] at a time.
+const SLICE: u64 = 512;
 /// Those that were not needed for so many milliseconds go.
 const REST: u32 = 500;
 
@@ -515,60 +516,58 @@ impl Pool {
             self.helpers.call();
         }
         for nid in node::possible() {
-            let mut locked = self.locked.lock();
             // Before fewer are kept than until now: those are idle.
-            let (surplus, beyond) = (locked.books.surplus_on(nid), locked.books.beyond_limit());
+            self.release_surplus(nid, 1);
+            let mut locked = self.locked.lock();
             let idle = if rested {
                 locked.books.take_idle(nid)
             } else {
                 0
             };
+            let beyond = locked.books.beyond_limit();
             let node = locked.books.nodes().get(usize::from(nid.0));
             let empty = node.map_or(0, NodeBooks::empty_pages);
             let vacated = node.map_or(0, NodeBooks::vacated_pages);
             drop(locked);
             let pages = match asked {
                 Asked::All => empty,
-                _ => idle.max(surplus).max(beyond),
+                _ => idle.max(beyond),
             };
-            let released = self.release_empty(nid, pages.saturating_add(vacated));
-            if pages == surplus {
-                self.note_surplus(nid, released.saturating_sub(vacated));
-            }
+            self.release_empty(nid, pages.saturating_add(vacated));
         }
         let locked = self.locked.lock();
-        if locked.books.empty_pages() != 0 || locked.books.has_lost() {
+        let waits = locked.books.empty_pages() != 0 || locked.books.has_lost();
+        if waits || locked.books.may_miss() {
             self.ask(locked, Asked::Idle);
         }
     }
 
-    /// A helper: releases those that are too many, until there are none or mm has hold of
-    /// those that are left. Sleeps.
+    /// A helper: releases those that are too many while there are many, and leaves the rest to
+    /// the worker: what all release at a time must not be more than there is. Sleeps.
     fn help(&self) {
         for nid in node::possible() {
-            loop {
-                let (surplus, vacated) = self.with_books(|books| {
-                    let node = books.nodes().get(usize::from(nid.0));
-                    (
-                        books.surplus_on(nid),
-                        node.map_or(0, NodeBooks::vacated_pages),
-                    )
-                });
-                if surplus == 0 {
-                    break;
-                }
-                let released = self.release_empty(nid, surplus.min(SHARE_OF_HELPER));
-                if released == 0 {
-                    break;
-                }
-                self.note_surplus(nid, released.saturating_sub(vacated));
-            }
+            self.release_surplus(nid, MANY);
         }
     }
 
-    fn note_surplus(&self, nid: Nid, pages: u64) {
-        if pages != 0 {
-            self.locked.lock().books.note_surplus(nid, pages);
+    /// Releases those pages without zpages on node `nid` that are too many, as long as these are
+    /// `least` or more, and mm has not hold of them. Sleeps.
+    fn release_surplus(&self, nid: Nid, least: u64) {
+        loop {
+            let (surplus, vacated) = self.with_books(|books| {
+                let node = books.nodes().get(usize::from(nid.0));
+                let vacated = node.map_or(0, NodeBooks::vacated_pages);
+                (books.surplus_on(nid), vacated)
+            });
+            if surplus < least {
+                break;
+            }
+            let released = self.release_empty(nid, surplus.min(SLICE));
+            if released == 0 {
+                break;
+            }
+            let books = &mut self.locked.lock().books;
+            books.note_surplus(nid, released.saturating_sub(vacated));
         }
     }
 
