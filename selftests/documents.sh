@@ -146,8 +146,8 @@ after_fail_migrate() {
 }
 
 # It leaves files.
-before_map() { with_data && cd "$SCRATCH"; }
-after_map() { grep -q '<svg' compaction.svg && cd - >/dev/null; }
+before_map() { with_data && cd "$SCRATCH" || return; }
+after_map() { grep -q '<svg' compaction.svg && cd - >/dev/null || return; }
 
 before_disk_of_half() { loaded; }
 after_disk_of_half() { ! swap_is_on; }

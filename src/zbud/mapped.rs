@@ -43,7 +43,7 @@ impl Descriptor {
             match table.descriptor(word.place().desc()) {
                 Ok(desc) => desc,
                 Err(error) => {
-                    slot.unpin()?;
+                    slot.drop_pin()?;
                     return Err(error);
                 }
             }
@@ -58,7 +58,7 @@ impl Descriptor {
             }),
             _ => {
                 let lost = desc.is_lost(buddy);
-                slot.unpin()?;
+                slot.drop_pin()?;
                 Err(if lost { Error::Lost } else { Error::Corrupt })
             }
         }

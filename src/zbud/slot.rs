@@ -174,6 +174,16 @@ impl Slot {
         if word.fresh() {
             return self.unpin_first(word);
         }
+        self.drop_pin()
+    }
+
+    /// Ends a pin of who has not come to the zpage's bytes, or was not the first there.
+    ///
+    /// # Errors
+    ///
+    /// As [`Slot::unpin`].
+    #[inline]
+    pub(super) fn drop_pin(&self) -> Result<(), Error> {
         // Release: pairs with `freeze` and `retire`, so that what the user wrote
         // is copied, and nothing is read after the page was released.
         let before = self.0.fetch_sub(PIN, Ordering::Release);
