@@ -20,6 +20,19 @@ from swap_disk import MADV_PAGEOUT, settled, small_pages, swap_on, vmstat
 ZRAM = "zram"
 
 
+def filled(size):
+    """Memory with pages of the data; not with those that are full of zeroes, which do not go out."""
+    memory = mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    at = 0
+    with open("/dev/vda", "rb") as data:
+        while at < size:
+            page = data.read(mmap.PAGESIZE)
+            if any(page):
+                memory[at : at + mmap.PAGESIZE] = page
+                at += mmap.PAGESIZE
+    return memory
+
+
 def timed(counter, work):
     """Microseconds per page that `counter` of vmstat counts, and how many these are."""
     (before,), began = vmstat(counter), time.monotonic_ns()
@@ -38,7 +51,7 @@ def turn(memory, name, algorithm):
     pages = len(memory) // mmap.PAGESIZE
     out, gone = timed("pswpout", lambda: memory.madvise(MADV_PAGEOUT))
     into, back = timed("pswpin", lambda: sum(memory[at] for at in range(0, len(memory), mmap.PAGESIZE)))
-    # All but those that are full of zeroes, and a few that are in use at the moment.
+    # All but a few that are in use at the moment.
     if min(gone, back) < 0.9 * pages:
         sys.exit(f"{name}: of {pages} pages {gone} went out and {back} came back")
     subprocess.run(["swapoff", f"/dev/{kind}0"], check=True)
@@ -51,10 +64,7 @@ def main():
     algorithm, size, rounds = sys.argv[1], int(sys.argv[2]) << 20, int(sys.argv[3])
     names = [ZRAM, *sys.argv[4:]]
     small_pages()
-    memory = mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    with open("/dev/vda", "rb", buffering=0) as data:
-        for at in range(0, size, 1 << 20):
-            memory[at : at + (1 << 20)] = data.read(1 << 20)
+    memory = filled(size)
     seen = {name: [] for name in names}
     # The first round is not counted: it is the one that meets cold code.
     for number in range(rounds + 1):
