@@ -41,6 +41,7 @@ adds_up_to() {
 	for nid in 0 1 2; do sum=$((sum + $(on "$1" "$nid" "$2"))); done
 	[ "$sum" = "$(cat "/sys/block/zbud$1/$2")" ]
 }
+# Not while the worker releases pages, half a second after they have lost their zpages.
 figures() { adds_up_to "$1" pages && adds_up_to "$1" zpages && adds_up_to "$1" unbuddied_pages; }
 # come_from CPUS MEMORY: a process on the processors of one node, with the memory of
 # another, has all of it swapped out, by itself.
@@ -56,7 +57,7 @@ ktap_test_result "memory of node 1 is swapped out on node 0" come_from 0 1
 ktap_print_msg "zpages by node: $(spread 0)"
 ktap_test_result "its zpages are on node 1" almost "$(on 0 1 zpages)"
 is "and none is on node 2" "$(on 0 2 zpages)" -eq 0
-ktap_test_result "figures of the nodes add up" figures 0
+ktap_test_result "figures of the nodes add up" wait_until 10 figures 0
 ktap_test_result "the process reads what it wrote" gone_back
 ktap_test_result "memory of node 0 is swapped out on node 1" come_from 1 0
 ktap_test_result "its zpages are on node 0" almost "$(on 0 0 zpages)"
@@ -123,7 +124,7 @@ loud
 is "no page is there" "$(on 0 2 pages) $(on "$second" 2 pages)" = "0 0"
 ktap_test_result "the process reads what it wrote" hog_do read
 ktap_test_result "is swapped out, and reads it again" eval "hog_do out && hog_do read"
-ktap_test_result "figures add up" eval "figures 0 && figures $second && counters_add_up"
+ktap_test_result "figures add up" eval "wait_until 10 figures 0 && wait_until 10 figures $second && counters_add_up"
 done_with() { hog_stop && swap_off && use_disk "$second" && swap_off && use_disk 0; }
 ktap_test_result "the process ends, and swap" done_with
 ktap_finished
