@@ -22,7 +22,7 @@ make_disk 64M
 scratch
 real_data "$SCRATCH/data" "$(pick 4 1)"
 seconds=$(pick 3 10)
-ktap_set_plan 87
+ktap_set_plan 88
 
 fresh() { on_node 0 store "$SCRATCH/data" && at_rest; }
 re_pair() { echo 1 >"$SYS/compact"; }
