@@ -47,8 +47,8 @@ sleep 5
 ktap_test_result "moves by request" eval "echo '0 1' >$SYS/migrate"
 free_some() { store_scattered "$SCRATCH/data" && put free_every 2; }
 was=$(counter stats/migrated)
-free_some
-by_mm() { compact_memory 0; compact_memory 1; [ "$(counter stats/migrated)" -gt "$was" ]; }
+# Where pages lie is chance, and compaction may find nothing to do.
+by_mm() { free_some && compact_memory 0 && compact_memory 1 && [ "$(counter stats/migrated)" -gt "$was" ]; }
 ktap_test_result "compaction moves pages" wait_until 60 by_mm
 ktap_test_result "both end by SIGINT" stop_observing
 sed 's/^/# /' "$SCRATCH/movers" "$SCRATCH/move_latency"
