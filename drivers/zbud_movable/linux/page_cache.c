@@ -70,20 +70,6 @@ struct page *zbm_page_cache_lock(struct address_space *mapping, unsigned long in
 	return IS_ERR(folio) ? NULL : folio_page(folio, 0);
 }
 
-int zbm_page_cache_replace(struct page *old, struct page *new)
-{
-	struct folio *src = page_folio(old), *dst = page_folio(new);
-
-	if (copy_mc_highpage(new, old))
-		return -EHWPOISON;
-	folio_mark_uptodate(dst);
-	if (folio_test_mappedtodisk(src))
-		folio_set_mappedtodisk(dst);
-	replace_page_cache_folio(src, dst);
-	folio_attach_private(dst, folio_detach_private(src));
-	return 0;
-}
-
 /*
  * A flag that only file systems with blocks look at, and that folio_migrate_flags() hands on.
  * (PG_checked is another name of PG_foreign, which means something to Xen.)
@@ -96,6 +82,20 @@ bool zbm_page_is_wiped(struct page *page)
 void zbm_page_set_wiped(struct page *page)
 {
 	folio_set_mappedtodisk(page_folio(page));
+}
+
+int zbm_page_cache_replace(struct page *old, struct page *new)
+{
+	struct folio *src = page_folio(old), *dst = page_folio(new);
+
+	if (copy_mc_highpage(new, old))
+		return -EHWPOISON;
+	folio_mark_uptodate(dst);
+	if (zbm_page_is_wiped(old))
+		zbm_page_set_wiped(new);
+	replace_page_cache_folio(src, dst);
+	folio_attach_private(dst, folio_detach_private(src));
+	return 0;
 }
 
 void zbm_folio_add_lru(struct page *page)
