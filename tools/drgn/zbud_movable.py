@@ -1,6 +1,6 @@
 #!/usr/bin/env drgn
 # SPDX-License-Identifier: GPL-2.0
-"""zbud_movable.py [--pages] [FILE.ko]: the pools of the module zbud_movable in the kernel that
+"""zbud_movable.py [--pages] [--sections FILE] [FILE.ko]: the pools of the module zbud_movable in the kernel that
 drgn looks at: their pages, zpages, bytes and pins, with --pages a line for each page, as in
 debugfs; and whether all that `verify` checks holds there, found without the module's help.
 Exit status 1 if something does not.
@@ -11,7 +11,14 @@ modinfo finds. Of the kernel itself drgn needs none:
 
     # drgn -k --no-default-symbols -q tools/drgn/zbud_movable.py FILE.ko
 
-It takes no lock: what changes while it is read looks wrong."""
+Of a kernel that has crashed, its dump does not tell where the module was: keep that while it
+runs. `--sections` takes what this prints:
+
+    # grep -r . /sys/module/zbud_movable/sections >FILE
+    # drgn -c CORE --no-default-symbols -q tools/drgn/zbud_movable.py --sections FILE FILE.ko
+
+It takes no lock: what changes while it is read looks wrong, and so does what changed as the
+kernel crashed."""
 
 import argparse
 import os
@@ -33,9 +40,16 @@ def sections():
             yield name, int(file.read(), 0)
 
 
-def load(prog, path):
-    """Has drgn know the module."""
-    where = dict(sections())
+def kept_sections(path):
+    """Where they were: lines of a file in SECTIONS, and what it has."""
+    with open(path, encoding="ascii") as file:
+        for line in file:
+            name, _, address = line.strip().rpartition(":")
+            yield os.path.basename(name), int(address, 0)
+
+
+def load(prog, path, where):
+    """Has drgn know the module, whose sections are there."""
     module = prog.relocatable_module(MODULE, where[".text"], create=True)
     module.section_addresses.update(where)
     module.try_file(path, force=True)
@@ -57,13 +71,14 @@ def show(pool, pages):
 def main():
     parser = argparse.ArgumentParser(prog="zbud_movable.py", description="prints and checks the pools of zbud_movable")
     parser.add_argument("--pages", action="store_true", help="a line for each page")
+    parser.add_argument("--sections", metavar="FILE", help="where the module was in a kernel that has crashed")
     parser.add_argument("module", nargs="?", help="the module, with debugging information")
     args = parser.parse_args()
     path = args.module or subprocess.run(["modinfo", "-n", MODULE], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
     prog = drgn.get_default_prog()
     # Rust's names have paths.
     prog.language = drgn.Language.CPP
-    load(prog, path)
+    load(prog, path, dict(kept_sections(args.sections) if args.sections else sections()))
     well = True
     for pool in pools():
         show(pool, args.pages)
