@@ -170,8 +170,8 @@ void zbm_delayed_work_init(struct delayed_work *work, work_func_t func);
 /* In @ms milliseconds, unless it is queued already. */
 void zbm_queue_delayed_work(struct workqueue_struct *wq, struct delayed_work *work,
 			    unsigned int ms);
-/* At once, also if it is queued for later. */
-void zbm_queue_now(struct workqueue_struct *wq, struct delayed_work *work);
+/* Also if it is queued for later. */
+void zbm_queue_within(struct workqueue_struct *wq, struct delayed_work *work, unsigned int ms);
 
 /* shrinker.c */
 typedef unsigned long zbm_shrink_fn(struct shrinker *shrinker, struct shrink_control *control);

@@ -21,7 +21,7 @@ void zbm_queue_delayed_work(struct workqueue_struct *wq, struct delayed_work *wo
 	queue_delayed_work(wq, work, msecs_to_jiffies(ms));
 }
 
-void zbm_queue_now(struct workqueue_struct *wq, struct delayed_work *work)
+void zbm_queue_within(struct workqueue_struct *wq, struct delayed_work *work, unsigned int ms)
 {
-	mod_delayed_work(wq, work, 0);
+	mod_delayed_work(wq, work, msecs_to_jiffies(ms));
 }

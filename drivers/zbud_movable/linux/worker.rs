@@ -60,10 +60,15 @@ impl Worker {
         unsafe { bindings::zbm_queue_delayed_work(self.queue.as_ptr(), self.work.get(), ms) };
     }
 
-    /// Has the work done soon, also if that was to be later. Does not sleep.
-    pub(crate) fn run_now(&self) {
+    /// Has the work done in `ms` milliseconds, also if that was to be later. Does not sleep.
+    pub(crate) fn run_within(&self, ms: u32) {
         // SAFETY: As in `run_in`.
-        unsafe { bindings::zbm_queue_now(self.queue.as_ptr(), self.work.get()) };
+        unsafe { bindings::zbm_queue_within(self.queue.as_ptr(), self.work.get(), ms) };
+    }
+
+    /// Has the work done at once, also if that was to be later. Does not sleep.
+    pub(crate) fn run_now(&self) {
+        self.run_within(0);
     }
 
     /// The work is not to be done; waits for it if it runs. Not in the work itself.

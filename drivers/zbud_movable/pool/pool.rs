@@ -48,6 +48,9 @@ const MANY: u64 = 2048;
 /// How many one of them releases before it looks whether there are more. The worker and its
 /// three helpers together release [`MANY`] at a time.
 const SLICE: u64 = 512;
+/// Those that are too many go after so many milliseconds, many at a time: a worker that is woken
+/// for each takes the lock from the task that frees again and again.
+const SOON: u32 = 10;
 /// Those that were not needed for so many milliseconds go.
 const REST: u32 = 500;
 
@@ -104,7 +107,7 @@ pub(super) enum Asked {
     /// Later: to release those that were not needed meanwhile. It does so in any case once the
     /// time has come.
     Idle,
-    /// To release those that are too many; lost pages are dropped in any case.
+    /// Soon: to release those that are too many; lost pages are dropped in any case.
     Surplus,
     /// To release all.
     All,
@@ -496,7 +499,8 @@ impl Pool {
         match asked {
             Asked::Nothing => {}
             Asked::Idle => self.worker.run_in(REST),
-            Asked::Surplus | Asked::All => self.worker.run_now(),
+            Asked::Surplus => self.worker.run_within(SOON),
+            Asked::All => self.worker.run_now(),
         }
     }
 
