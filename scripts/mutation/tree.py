@@ -19,6 +19,7 @@ class Ran:
 class Tree:
     def __init__(self, top, directory):
         self.top, self.directory, self.path = top, directory, f"{directory}/tree"
+        self.log = f"{directory}/output.log"
         self.changed = set()
         os.makedirs(self.path, exist_ok=True)
         # Until this process ends; another waits.
@@ -42,14 +43,13 @@ class Tree:
 
     def run(self, catcher, limit):
         """Run a test, for so many seconds at most."""
-        log = f"{self.directory}/output.log"
         if catcher.kind == "cargo":
             command, environment = cargo(*catcher.words)
             environment["CARGO_TARGET_DIR"] = self.directory + ("/target-loom" if "RUSTFLAGS" in environment else "/target")
         else:
             command, environment = scripts_test(*catcher.words), {}
         began = time.monotonic()
-        with open(log, "w", encoding="utf-8") as out:
+        with open(self.log, "w", encoding="utf-8") as out:
             process = subprocess.Popen(
                 ["setpriv", "--pdeathsig", "TERM", *command], cwd=self.path, env=os.environ | environment,
                 stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, start_new_session=True,
@@ -62,7 +62,7 @@ class Tree:
             finally:
                 # What it has started, too
                 end(process)
-        with open(log, encoding="utf-8", errors="replace") as file:
+        with open(self.log, encoding="utf-8", errors="replace") as file:
             said = file.read()
         judge = judge_cargo if catcher.kind == "cargo" else judge_test
         verdict = f"ran out of time ({limit:.0f} s)" if late else judge(catcher.words, process.returncode, said)

@@ -125,11 +125,11 @@ def boot(command, directory, limit):
 
 class Guests:
     """Runs tests under one kernel; tell(run, outcome) is called for each as soon as its
-    guest is over."""
+    guest is over, and retried(name, why) for each guest that was booted again."""
 
-    def __init__(self, kernel, module, tools, how, logs, tell, say, rounds):
+    def __init__(self, kernel, module, tools, how, logs, tell, retried, rounds):
         self.kernel, self.module, self.tools = kernel, module, tools
-        self.how, self.logs, self.tell, self.say, self.rounds = how, logs, tell, say, rounds
+        self.how, self.logs, self.tell, self.retried, self.rounds = how, logs, tell, retried, rounds
 
     def command(self, runs, directory):
         test, mover = runs[0].test, runs[0].mover.lstrip("-")
@@ -152,12 +152,14 @@ class Guests:
             os.makedirs(directory)
             guest = boot(self.command(left, directory), directory, self.how.limit + self.how.spare)
             overhead += guest.total - sum(guest.seconds.values())
+            for why in judge.retries(f"{directory}/boot.log"):
+                self.retried(left[0].name, why)
             names = [run.test.name for run in left]
             # One that did not even begin is a failure of the first test.
             running = guest.running or (names[0] if not guest.seconds else "")
             if running and running not in again and self.qemu_failed(guest, directory) and self.clean(directory):
                 again.add(running)
-                self.say(f"{running}: qemu failed an assertion of its own: once more")
+                self.retried(next(run.name for run in left if run.test.name == running), "qemu failed an assertion of its own")
                 running = ""
             # A guest that has not gone down by itself is the fault of its last test.
             last = "" if guest.running else next(reversed(guest.ended), "")

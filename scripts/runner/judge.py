@@ -79,6 +79,13 @@ def splats(path):
     return done.stdout.splitlines() or [f"splats: exit status {done.returncode}"]
 
 
+def retries(path):
+    """Why guests were booted again, by what scripts/vm/boot says in a log; a step that is
+    printed in KTAP has it in comments."""
+    matches = (re.match(r"(?:# )?zbud_movable: retry: (.*)", line) for line in lines_of(path))
+    return [match[1] for match in matches if match]
+
+
 def guest_test(output, console, status, limit, must_run=False):
     """(results, lines of the console that are to blame, final) of a guest's test. must_run:
     it may not skip as a whole."""

@@ -7,15 +7,23 @@ import threading
 import time
 
 
-class Report:
-    def __init__(self, out=sys.stdout):
-        self.out, self.lock = out, threading.Lock()
-        self.began = time.monotonic()
-        self.outcomes, self.spans, self.unsteady = [], [], []
+# As many guests may be booted again, because of faults that are known of qemu, before the run
+# says that it was more often than they explain.
+RETRIES = 2
 
-    def say(self, line):
+
+class Report:
+    def __init__(self, out=sys.stdout, errors=sys.stderr):
+        self.out, self.errors, self.lock = out, errors, threading.Lock()
+        self.began = time.monotonic()
+        self.outcomes, self.spans, self.unsteady, self.retries = [], [], [], []
+
+    def retried(self, name, why):
+        """A guest of test or step name was booted again, which is no verdict on the test."""
         with self.lock:
-            print(f"zbud_movable: {line}", file=sys.stderr, flush=True)
+            # As scripts/vm/boot says it: a run within this one counts for this one, too.
+            print(f"zbud_movable: retry: {name}: {why}", file=self.errors, flush=True)
+            self.retries.append(f"{name}: {why}")
 
     def add(self, outcome, counted=True):
         """Print it; counted: it is part of the totals."""
@@ -72,6 +80,10 @@ class Report:
             lines.append(f"{len(kept)} tests have passed with this very content before and were not run again (FRESH=1 runs them)")
         if of["skip"]:
             lines.append(f"{len(of['skip'])} skipped")
+        if self.retries:
+            many = f", which is more than {RETRIES}: see whether it is qemu's fault" if len(self.retries) > RETRIES else ""
+            lines.append(f"{len(self.retries)} times a guest was booted again{many}:")
+            lines += [f"  {retry}" for retry in self.retries]
         lines.append(f"{len(of['pass'])} passed, {len(of['fail'])} failed")
         # .ci/run prints it before the totals, which must be its last line.
         if self.unsteady:

@@ -146,6 +146,7 @@ for name; do
 		[ -e "$(dirname "$0")/qemu-has-failed" ] || { touch "$(dirname "$0")/qemu-has-failed"
 		echo 'qemu-system-x86_64: memory.c:1: f: Assertion `x` failed.' >&2; exit 125; } ;;
 	sinks) echo 'ok 2 second' ;;
+	late-boot) echo 'ok 2 second'; echo 'zbud_movable: retry: the guest had not begun' >&2 ;;
 	skips*) rc=4 ;;
 	hangs) exec sleep 60 ;;
 	late) rc=124 ;;
@@ -159,19 +160,23 @@ exit 0
 """
 
 
-def in_guests(*names, limit=30, header="", kernel="release"):
-    """({test: "pass/fail" and so on}, the lists of tests of each boot)."""
+def in_guests(*names, limit=30, header="", kernel="release", retries=None):
+    """({test: "pass/fail" and so on}, the lists of tests of each boot). retries: the guests that
+    were booted again are added to it."""
     with tempfile.TemporaryDirectory() as work:
         boot = f"{work}/boot"
         with open(boot, "w", encoding="utf-8") as file:
             file.write(BOOT)
         os.chmod(boot, stat.S_IRWXU)
-        told, said = {}, []
+        told, again = {}, []
         how = guest.Settings([], limit, 0, boot)
-        where = guest.Guests("kernel", "module", [], how, work, lambda run, outcome: told.update({run.test.name: outcome}), said.append, False)
+        where = guest.Guests("kernel", "module", [], how, work, lambda run, outcome: told.update({run.test.name: outcome}), lambda *why: again.append(why), False)
         where.run([plan.Run(sample(name, header), kernel) for name in names])
         with open(f"{work}/boots", encoding="utf-8") as file:
-            return told, file.read().splitlines()
+            boots = file.read().splitlines()
+        if retries is not None:
+            retries += again
+        return told, boots
 
 
 def verdict(outcome):
@@ -217,15 +222,32 @@ def a_test_that_hangs_ends_its_guest():
 
 @check
 def an_assertion_of_qemu_is_no_verdict_the_first_time():
-    told, boots = in_guests("good1", "qemu", "good2")
+    again = []
+    told, boots = in_guests("good1", "qemu", "good2", retries=again)
     same([verdict(told[name]) for name in ("good1", "qemu", "good2")], ["pass"] * 3)
-    same(boots, ["good1 qemu good2", "qemu good2"])
+    same((boots, again), (["good1 qemu good2", "qemu good2"], [("qemu", "qemu failed an assertion of its own")]))
 
 
 @check
 def an_assertion_of_qemu_hides_no_wrong_data():
-    told, boots = in_guests("qemuwrong")
-    same((verdict(told["qemuwrong"]), len(boots)), ("fail for good", 1))
+    again = []
+    told, boots = in_guests("qemuwrong", retries=again)
+    same((verdict(told["qemuwrong"]), len(boots), again), ("fail for good", 1, []))
+
+
+@check
+def a_guest_that_needed_more_boots_is_told():
+    again = []
+    told, boots = in_guests("good1", "late-boot", kernel="stock", retries=again)
+    same((verdict(told["late-boot"]), len(boots), again), ("pass", 1, [("stock good1", "the guest had not begun")]))
+
+
+@check
+def retries_are_found_in_logs():
+    with tempfile.TemporaryDirectory() as work:
+        with open(f"{work}/log", "w", encoding="utf-8") as file:
+            file.write("zbud_movable: retry: a\nzbud_movable: retried\n# zbud_movable: retry: b: c\nx zbud_movable: retry: d\n")
+        same((judge.retries(f"{work}/log"), judge.retries(f"{work}/none")), (["a", "b: c"], []))
 
 
 @check
@@ -337,13 +359,15 @@ def outcome_of(name, status, seconds=1.0, group="g", note=""):
     return judge.Outcome(name, group, seconds, [judge.Result(status, "r")], note=note)
 
 
-def printed(*outcomes, spans=(), unsteady=()):
+def printed(*outcomes, spans=(), unsteady=(), retries=()):
     out = io.StringIO()
-    report = Report(out)
+    report = Report(out, io.StringIO())
     for outcome in outcomes:
         report.add(outcome)
     for span in spans:
         report.span(*span)
+    for name, why in retries:
+        report.retried(name, why)
     report.unsteady = list(unsteady)
     good = report.total()
     return good, out.getvalue().splitlines()
@@ -362,6 +386,25 @@ def totals_are_last():
 def unsteady_tests_follow_the_totals():
     _, lines = printed(outcome_of("a", "pass"), unsteady=["x y", "z"])
     same(lines[-2:], ["1 passed, 0 failed", "unsteady: x y, z"])
+
+
+@check
+def guests_that_were_booted_again_are_counted():
+    for count, more in [(0, None), (1, ":"), (2, ":"), (3, ", which is more than 2: see whether it is qemu's fault:")]:
+        good, lines = printed(outcome_of("a", "pass"), retries=[("a", "it hung")] * count)
+        told = [f"{count} times a guest was booted again{more}", *["  a: it hung"] * count] if more else []
+        same((good, lines[-1], lines[-2 - count : -1] if more else []), (True, "1 passed, 0 failed", told))
+        same([line for line in lines if "again" in line], told[:1])
+
+
+@check
+def a_retry_within_a_step_is_found_in_what_it_says():
+    errors = io.StringIO()
+    Report(io.StringIO(), errors).retried("a", "it hung")
+    with tempfile.TemporaryDirectory() as work:
+        with open(f"{work}/log", "w", encoding="utf-8") as file:
+            file.write(errors.getvalue())
+        same(judge.retries(f"{work}/log"), ["a: it hung"])
 
 
 @check
