@@ -4,6 +4,7 @@
 //! descriptors.
 
 use super::audit::{Audit, Sums};
+use super::demand::SHARE;
 use super::error::Error;
 use super::id::Nid;
 use super::list::List;
@@ -67,10 +68,6 @@ pub struct Books<N> {
     pub(super) totals: Totals,
     pub(super) audit: Audit,
 }
-
-/// What part of its pages a pool keeps without zpages: one of so many. As reclaim frees
-/// memory in bursts that grow with it, stores and frees come in bursts, too.
-pub const SHARE: u64 = 64;
 
 /// How many pages without zpages are kept on a node.
 #[inline]

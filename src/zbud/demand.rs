@@ -4,8 +4,9 @@
 //! pages again that it had just released: reclaim frees memory in bursts whose size follows
 //! from the kernel's watermarks and from what else the machine does, so it is learned.
 
-/// At most one of so many pages is kept because of what was missed.
-const MOST: u64 = 64;
+/// What part of its pages a pool keeps without zpages: one of so many, as reclaim frees memory
+/// in bursts that grow with it. Because of what was missed, at most as many again are kept.
+pub const SHARE: u64 = 64;
 
 /// What was released on a node as too much, and missed.
 pub(super) struct Demand {
@@ -24,7 +25,7 @@ impl Demand {
     /// How many more pages to keep on a node that has `pages`.
     #[inline]
     pub(super) fn more(&self, pages: u64) -> u64 {
-        self.missed.min(pages / MOST)
+        self.missed.min(pages / SHARE)
     }
 
     /// So many pages were released as too many.
@@ -38,7 +39,7 @@ impl Demand {
     pub(super) fn got_page(&mut self, pages: u64) {
         if self.released != 0 {
             self.released = self.released.saturating_sub(1);
-            if self.missed < pages / MOST {
+            if self.missed < pages / SHARE {
                 self.missed = self.missed.saturating_add(1);
             }
         }

@@ -59,9 +59,10 @@ mod verify;
 mod violation;
 
 pub use block::{Block, BlockState, BlockValue, Content, Locked, Unlocked};
-pub use books::{Books, SHARE};
+pub use books::Books;
 pub use chunk::{Buddy, Extent, Len, CHUNK_SHIFT, CHUNK_SIZE, NCHUNKS, PAGE_SHIFT, PAGE_SIZE};
 pub use cursor::Cursor;
+pub use demand::SHARE;
 pub use descriptor::Descriptor;
 pub use error::{Error, LenError};
 pub use freeing::{Forgotten, Freed, Released};

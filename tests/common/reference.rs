@@ -316,7 +316,7 @@ impl Reference {
             };
             let before = self.pages.insert(put.addr.address(), page);
             ensure!(before.is_none(), "{:?} is in the pool twice", put.addr);
-            let more = self.pages_on(nid) / 64;
+            let more = self.pages_on(nid) / SHARE as usize;
             let (released, missed) = self.demand.entry(nid.0).or_default();
             if *released != 0 {
                 *released -= 1;
@@ -346,7 +346,7 @@ impl Reference {
         let pages = self.pages_on(nid);
         let missed = self.demand.get(&nid.0).map_or(0, |&(_, missed)| missed);
         let kept = self.kept.map_or(0, |kept| {
-            kept.max(pages / SHARE as usize) + missed.min(pages / 64)
+            kept.max(pages / SHARE as usize) + missed.min(pages / SHARE as usize)
         });
         let enough = beyond || self.empty_on(nid).len() >= kept;
         let stub = self.is_stub(&zpage);
@@ -386,7 +386,7 @@ impl Reference {
 
     /// Notes that `idle` pages were not needed for some time.
     pub fn idle(&mut self, nid: Nid, idle: usize) {
-        let most = self.pages_on(nid) / 64;
+        let most = self.pages_on(nid) / SHARE as usize;
         let (released, missed) = self.demand.entry(nid.0).or_default();
         (*released, *missed) = (0, most.min(*missed).saturating_sub(idle));
     }
