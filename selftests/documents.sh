@@ -92,15 +92,7 @@ before_file() { with_data mover=page_cache; }
 after_file() { [ "$(on 0)" = 0 ] && is_right; }
 
 before_histogram() { with_data; }
-after_histogram() {
-	echo '0 1' >"$SYS/migrate" && cd "/sys/kernel/tracing/events/$MODULE/migrate" || return
-	grep '{ common_pid: .* mode: .* result: .*0 }' hist && grep '{ ns: ~ 2^' hist
-	set -- $?
-	echo '!hist:keys=common_pid.execname,mode,result' >>trigger
-	echo '!hist:keys=ns.log2 if result==0' >>trigger
-	cd - || return
-	return "$1"
-}
+after_histogram() { histograms_of_moves; }
 
 before_compact() { with_data && put free_every 2; }
 after_compact() { [ "$(counter stats/repaired)" -gt 100 ] && [ "$(counter verify)" = ok ]; }

@@ -50,5 +50,6 @@ export MODULE SYS DEBUGFS DEVICE NODE_SYS BLOCK_SYS ZSWAP ZSWAP_DEBUGFS TOOLS
 . "$(dirname "${BASH_SOURCE[0]}")/lib/quiet.sh"
 . "$(dirname "${BASH_SOURCE[0]}")/lib/workers.sh"
 . "$(dirname "${BASH_SOURCE[0]}")/lib/mapper.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/lib/trace.sh"
 . "$(dirname "${BASH_SOURCE[0]}")/lib/swap.sh"
 . "$(dirname "${BASH_SOURCE[0]}")/lib/zswap.sh"
