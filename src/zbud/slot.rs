@@ -32,7 +32,7 @@ const PIN: u64 = 1 << 36;
 ///
 /// # Invariants
 ///
-/// FROZEN implies LIVE and no pins. Everything but the pin count and FRESH changes only under
+/// FROZEN implies LIVE and no pins, FRESH implies HOME. Everything but the pin count and FRESH changes only under
 /// the pool lock.
 pub struct Slot(AtomicU64);
 

@@ -190,6 +190,7 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
                     check(named, at(Invariant::OrphanSlot, id))?;
                     check(word.home() == (place.desc() == id), at(Invariant::Rmap, id))?;
                     check(word.home() || state.stays_empty(), at(Invariant::Stray, id))?;
+                    check(word.home() || !word.fresh(), at(Invariant::Unwritten, id))?;
                 }
             }
         }

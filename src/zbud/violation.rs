@@ -23,6 +23,8 @@ pub enum Invariant {
     OrphanSlot,
     /// A zpage is elsewhere than in the page where its slot lives, to which zpages may come.
     Stray,
+    /// A zpage that was not written yet has been re-paired.
+    Unwritten,
     /// A slot is frozen though its page is not being moved, or the reverse.
     Frozen,
     /// A list has a wrong entry, or is not linked both ways.
