@@ -7,7 +7,7 @@
 mod common;
 
 use common::pages::Holder;
-use common::pool::{Pool, Put};
+use common::pool::Pool;
 use common::table::Leaves;
 use common::{some, Trouble};
 use std::collections::BTreeSet;
@@ -377,54 +377,30 @@ fn more_are_kept_when_some_were_missed() -> Result<(), Trouble> {
 }
 
 #[test]
-fn gaps_are_what_no_zpage_has() -> Result<(), Trouble> {
-    let mut pool = Pool::new(1);
-    pool.books.keep(1);
-    pool.leaves_fresh = true;
-    let first = pool.store(Nid(0), Len::new(100)?)?;
-    let (id, page) = (first.slot.desc(), first.addr);
-    let gaps = |pool: &Pool| pool.books.gaps(&pool.table, id, page);
-    let write = |pool: &Pool, put: &Put| {
-        let _ = pool.map(put.slot)?;
-        pool.unmap(put.slot)
-    };
-    ensure!(gaps(&pool) == Ok(None), "not written: {:?}", gaps(&pool));
-    write(&pool, &first)?;
-    let around = Ok(Some([100..PAGE_SIZE, PAGE_SIZE..PAGE_SIZE]));
-    ensure!(gaps(&pool) == around, "{:?}", gaps(&pool));
-    // At the last chunk border that leaves room.
-    let second = pool.store(Nid(0), Len::new(70)?)?;
-    ensure!(second.addr == page, "elsewhere");
-    ensure!(gaps(&pool) == Ok(None), "not written: {:?}", gaps(&pool));
-    write(&pool, &second)?;
-    let last = PAGE_SIZE - 2 * CHUNK_SIZE;
-    let between = Ok(Some([100..last, last + 70..PAGE_SIZE]));
-    ensure!(gaps(&pool) == between, "{:?}", gaps(&pool));
-    let _ = pool.free(first.slot)??;
-    let before = Ok(Some([0..last, last + 70..PAGE_SIZE]));
-    ensure!(gaps(&pool) == before, "{:?}", gaps(&pool));
-
-    // While zpages are copied nobody knows.
-    let dst = pool.pages.alloc(Nid(0))?;
-    let locked =
-        pool.pages.try_lock(page, Holder::Mover) && pool.pages.try_lock(dst, Holder::Mover);
-    ensure!(locked, "somebody has the page locks");
-    let _ = pool.begin(id, page, dst, Nid(0))??;
-    ensure!(gaps(&pool) == Ok(None), "{:?}", gaps(&pool));
-    let _ = pool.finish(id, page, dst, Nid(0))?;
-    ensure!(gaps(&pool) == Err(Error::Stale), "{:?}", gaps(&pool));
-    let gaps = |pool: &Pool| pool.books.gaps(&pool.table, id, dst);
-    ensure!(gaps(&pool) == before, "{:?}", gaps(&pool));
-
-    let all = Ok(Some([0..PAGE_SIZE, PAGE_SIZE..PAGE_SIZE]));
-    let _ = pool.free(second.slot)??;
-    ensure!(gaps(&pool) == all, "empty: {:?}", gaps(&pool));
-    let run = some(pool.take_empty(Nid(0), 1)?, "empty page")?;
-    ensure!(gaps(&pool) == all, "leaving: {:?}", gaps(&pool));
-    pool.put_back(run.first())?;
-    pool.lose(id, dst)??;
-    ensure!(gaps(&pool) == Err(Error::Stale), "{:?}", gaps(&pool));
-    Ok(())
+fn the_surplus_leaves_some_way_to_the_next() -> Result<(), Trouble> {
+    let mut pool = Pool::new(2);
+    let whole = Len::new(PAGE_SIZE)?;
+    pool.books.keep(30);
+    let puts: Vec<_> = (0..256)
+        .map(|_| pool.store(Nid(0), whole))
+        .collect::<Result<_, _>>()?;
+    // Three are missed, so that as many more are kept than was asked for.
+    pool.books.note_surplus(Nid(0), 3);
+    for _ in 0..3 {
+        pool.store(Nid(0), whole)?;
+    }
+    for put in puts.into_iter().take(20) {
+        let _ = pool.free(put.slot)??;
+    }
+    for (keep, surplus) in [(30, 0), (17, 0), (16, 1 + 16 / 2), (8, 9 + 8 / 2)] {
+        pool.books.keep(keep);
+        let found = pool.books.surplus_on(Nid(0));
+        ensure!(found == surplus, "{found} of 20, {keep} and 3 are kept");
+    }
+    for nid in [1, 7] {
+        ensure!(pool.books.surplus_on(Nid(nid)) == 0, "none on node {nid}");
+    }
+    Ok(pool.books.verify(&pool.table)?)
 }
 
 #[test]
