@@ -20,6 +20,7 @@ import random
 import sys
 
 from direct import Direct
+from sysfs import read, write
 
 BLOCK = 4096
 SYS, CONTROL = "/sys/kernel/zbud_movable", "/sys/class/zbud-control"
@@ -30,19 +31,6 @@ SIZE = 64 << 20
 
 class WrongData(Exception):
     """A failure has changed something, or a success has not."""
-
-
-def read(path):
-    with open(path, encoding="ascii") as file:
-        return file.read().strip()
-
-
-def write(path, text):
-    fd = os.open(path, os.O_WRONLY)
-    try:
-        os.write(fd, text.encode())
-    finally:
-        os.close(fd)
 
 
 def check(is_so, what):

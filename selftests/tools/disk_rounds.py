@@ -25,6 +25,7 @@ import sys
 import time
 
 from direct import Direct
+from sysfs import read, write
 
 BLOCK, BLOCKS = 4096, 256
 CONTROL = "/sys/class/zbud-control"
@@ -35,19 +36,6 @@ libc = ctypes.CDLL(None, use_errno=True)
 
 class WrongData(Exception):
     pass
-
-
-def write(path, text):
-    fd = os.open(path, os.O_WRONLY)
-    try:
-        os.write(fd, text.encode())
-    finally:
-        os.close(fd)
-
-
-def read(path):
-    with open(path, encoding="ascii") as file:
-        return file.read().strip()
 
 
 def unless_busy(action):

@@ -23,6 +23,7 @@ import sys
 import time
 
 from direct import Direct
+from sysfs import read, write
 
 NAME = "zbud_movable"
 DEVICE = f"/dev/{NAME}"
@@ -55,19 +56,6 @@ def is_there():
         seen = [line for line in modules if line.startswith(f"{NAME} ")]
     return seen + [path for path in (DEVICE, SYS, DEBUGFS, CONTROL) if os.path.lexists(path)] + \
         glob.glob("/dev/zbud[0-9]*") + glob.glob("/sys/block/zbud*")
-
-
-def read(path):
-    with open(path, encoding="ascii") as file:
-        return file.read().strip()
-
-
-def write(path, text):
-    fd = os.open(path, os.O_WRONLY)
-    try:
-        os.write(fd, text.encode())
-    finally:
-        os.close(fd)
 
 
 class Openers:
