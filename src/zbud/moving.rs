@@ -45,6 +45,21 @@ pub(super) fn slot_of<'t, T: Table>(
     }
 }
 
+/// The same for descriptor `id`, in which most of its slots are: these take no look into the
+/// table.
+#[inline]
+fn slot_near<'t, T: Table>(
+    table: &'t T,
+    id: DescId,
+    desc: &'t Descriptor,
+    buddy: Buddy,
+) -> Result<Option<&'t Slot>, Error> {
+    match desc.rmap(buddy) {
+        Some(slot) if slot.desc() == id => Ok(Some(desc.slot(slot.index()))),
+        _ => slot_of(table, desc, buddy),
+    }
+}
+
 impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
     /// Whether a move of the page would be refused now. A hint: pins come and
     /// go. Under the page lock as well.
@@ -124,8 +139,8 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
             _ => return Err(Error::Stale),
         };
         self.touch(table, id.leaf());
-        let first = slot_of(table, desc, Buddy::First)?;
-        let last = slot_of(table, desc, Buddy::Last)?;
+        let first = slot_near(table, id, desc, Buddy::First)?;
+        let last = slot_near(table, id, desc, Buddy::Last)?;
         let node = node_mut(&mut self.nodes, desc.nid()).map_err(|_| Error::Corrupt)?;
         let free_chunks = desc.free_chunks();
         let removal = match state {
@@ -171,8 +186,8 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
         }
         self.check_node(dst_nid)?;
         self.touch(table, id.leaf());
-        let first = slot_of(table, desc, Buddy::First)?;
-        let last = slot_of(table, desc, Buddy::Last)?;
+        let first = slot_near(table, id, desc, Buddy::First)?;
+        let last = slot_near(table, id, desc, Buddy::Last)?;
         let zpages = u64::from(first.is_some()).wrapping_add(u64::from(last.is_some()));
         let from = desc.nid();
         self.check_node(from).map_err(|_| Error::Corrupt)?;
