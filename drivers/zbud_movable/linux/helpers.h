@@ -116,6 +116,8 @@ int zbm_page_cache_replace(struct page *old, struct page *new);
  */
 bool zbm_page_is_wiped(struct page *page);
 void zbm_page_set_wiped(struct page *page);
+/* Whether a process has it mapped. */
+bool zbm_page_is_mapped(const struct page *page);
 /* Unmaps the locked @page from all processes. */
 void zbm_page_cache_unmap(struct page *page);
 void zbm_folio_add_lru(struct page *page);

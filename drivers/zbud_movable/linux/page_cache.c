@@ -103,12 +103,16 @@ void zbm_folio_add_lru(struct page *page)
 	folio_add_lru(page_folio(page));
 }
 
+bool zbm_page_is_mapped(const struct page *page)
+{
+	return folio_mapped(page_folio(page));
+}
+
 void zbm_page_cache_unmap(struct page *page)
 {
 	struct folio *folio = page_folio(page);
 
-	if (folio_mapped(folio))
-		unmap_mapping_pages(folio->mapping, folio->index, 1, false);
+	unmap_mapping_pages(folio->mapping, folio->index, 1, false);
 }
 
 void *zbm_folio_detach_private(struct folio *folio)

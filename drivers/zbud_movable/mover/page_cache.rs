@@ -230,13 +230,16 @@ unsafe impl Mover<Pool> for PageCache {
         src: LockedPage,
         dst: NewPage,
     ) -> Result {
-        // Not for a page that would stay anyway.
-        pool.check_move(id, src.lock())?;
         let dst = dst.lock();
         let (from, to) = (src.page().as_ptr(), dst.page().as_ptr());
-        // SAFETY: A page of the pool, so of our mapping, as long as it is locked. A process
-        // that touches it from now on waits for its lock, and finds the new one then.
-        unsafe { bindings::zbm_page_cache_unmap(from) };
+        // SAFETY: A valid page; nobody maps it while it is locked.
+        if unsafe { bindings::zbm_page_is_mapped(from) } {
+            // Not for a page that would stay anyway.
+            pool.check_move(id, src.lock())?;
+            // SAFETY: A page of the pool, so of our mapping, as long as it is locked. A process
+            // that touches it from now on waits for its lock, and finds the new one then.
+            unsafe { bindings::zbm_page_cache_unmap(from) };
+        }
         // SAFETY: Both are locked, `src` is in our mapping, nobody knows `dst`. The
         // zpages are frozen: nobody writes to the page.
         let copy = |_| to_result(unsafe { bindings::zbm_page_cache_replace(from, to) });
