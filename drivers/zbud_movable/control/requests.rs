@@ -4,15 +4,16 @@
 //! migrate_pages() is not for modules, so this walks the pools and has each page moved
 //! by the mover, which moves it as it would for mm.
 
+use crate::linux::new_pages::NewPages;
 use crate::linux::node_list;
-use crate::linux::page::{NewPage, PageRef};
+use crate::linux::page::PageRef;
 use crate::linux::task;
 use crate::linux::trace;
 use crate::linux::vmstat;
 use crate::pool::mems::Mems;
 use crate::pool::pool::Pool;
 use crate::pool::pools::Pools;
-use crate::zbud::{Cursor, DescId, Nid, NodeBooks, NodeSet, Remap, Step};
+use crate::zbud::{Cursor, DescId, NodeBooks, NodeSet, Remap, Step};
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use kernel::prelude::*;
 use kernel::sync::Arc;
@@ -21,6 +22,8 @@ use kernel::sync::Arc;
 const PASSES: u32 = 10;
 /// In so many of them its lock is not waited for: others do not hold it long.
 const PASSES_WITHOUT_WAITING: u32 = 3;
+/// So many pages are looked up, and so many new ones allocated, at a time.
+const BATCH: usize = 17;
 
 /// Requests, one at a time, and the number of pages that the last one did not move.
 pub(crate) struct Requests {
@@ -189,9 +192,17 @@ fn move_pages(
 ) -> Result {
     let end = pool.leaves();
     let mut cursor = Cursor::start();
+    let mut targets = NewPages::on(step.to);
+    let mut found = [const { None }; BATCH];
+    // While a page lock is waited for, no other page is kept.
+    let size = if wait { 1 } else { BATCH };
     while cursor.leaf() < end {
-        while let Some((id, src)) = pool.next_page_on(&mut cursor, step.from) {
-            match src.map_or(Err(EBUSY), |src| move_page(pool, id, src, step.to, wait)) {
+        let batch = found.get_mut(..size).ok_or(EINVAL)?;
+        let pages = pool.next_pages_on(&mut cursor, step.from, batch);
+        for (index, page) in batch.iter_mut().take(pages).enumerate() {
+            let wanted = pages.saturating_sub(index);
+            let page = page.take().ok_or(EBUSY);
+            match page.and_then(|page| move_page(pool, page, &mut targets, wanted, wait)) {
                 Ok(()) => {
                     *moved = moved.saturating_add(1);
                     pool.counters().user_moved.inc();
@@ -202,9 +213,8 @@ fn move_pages(
                 Err(error) if error == EAGAIN => left.stale = left.stale.saturating_add(1),
                 Err(_) => left.busy = left.busy.saturating_add(1),
             }
-            task::cond_resched_killable()?;
         }
-        if !pool.next_leaf(&mut cursor) {
+        if pages < size && !pool.next_leaf(&mut cursor) {
             break;
         }
         task::cond_resched_killable()?;
@@ -212,13 +222,21 @@ fn move_pages(
     Ok(())
 }
 
+/// Moves page `src` with descriptor `id` to one of `targets`, of which so many are `wanted`.
+///
 /// # Errors
 ///
-/// `ENOMEM` when node `to` has none, `EAGAIN` when `src` is not the page any more, and
+/// `ENOMEM` when their node has none, `EAGAIN` when `src` is not the page any more, and
 /// others while it is in use.
-fn move_page(pool: &Arc<Pool>, id: DescId, src: PageRef, to: Nid, wait: bool) -> Result {
+fn move_page(
+    pool: &Arc<Pool>,
+    (id, src): (DescId, PageRef),
+    targets: &mut NewPages<BATCH>,
+    wanted: usize,
+    wait: bool,
+) -> Result {
     // Before the lock: this may reclaim, and reclaim ends up here.
-    let dst = NewPage::alloc_on(to).ok_or(ENOMEM)?;
+    let dst = targets.take(wanted).ok_or(ENOMEM)?;
     let src = if wait {
         Some(src.lock())
     } else {

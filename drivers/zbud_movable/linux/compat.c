@@ -5,6 +5,7 @@
  * type, of which two can have them (mm/migrate.c). The helpers are declared in
  * helpers.h. compat.rs has the differences that only Rust sees.
  */
+#include <linux/gfp.h>
 #include <linux/memory_hotplug.h>
 #include <linux/migrate.h>
 #include <linux/mm.h>
@@ -20,6 +21,11 @@
 #endif
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 17, 0)
+
+unsigned int zbm_alloc_pages_bulk(gfp_t gfp, int nid, unsigned int nr, struct page **pages)
+{
+	return alloc_pages_bulk_array_node(gfp, nid, nr, pages);
+}
 
 int zbm_movable_ops_register(const struct movable_operations *ops)
 {
@@ -92,6 +98,11 @@ void zbm_page_put_claimed(struct page *page, int refs, bool broken)
 }
 
 #else
+
+unsigned int zbm_alloc_pages_bulk(gfp_t gfp, int nid, unsigned int nr, struct page **pages)
+{
+	return alloc_pages_bulk_node(gfp, nid, nr, pages);
+}
 
 /*
  * The other type, PGTY_offline, is not for pages that hold something: hibernation

@@ -23,6 +23,11 @@
  * that is not online.
  */
 struct page *zbm_alloc_page_from(gfp_t gfp, int nid, const nodemask_t *nodes);
+/*
+ * Up to @nr pages on node @nid, into the first elements of @pages, which are NULL; returns how
+ * many. Only the first may be reclaimed for, if @gfp says so: the others are there, or not.
+ */
+unsigned int zbm_alloc_pages_on(gfp_t gfp, int nid, unsigned int nr, struct page **pages);
 /* A zeroed page of kernel memory; NULL if there is none. */
 void *zbm_alloc_table_page(gfp_t gfp);
 void zbm_free_table_page(void *addr);
@@ -62,6 +67,8 @@ void zbm_unlock_page(struct page *page);
 void *zbm_page_owner(const struct page *page);
 
 /* compat.c: differences between kernels. */
+/* As zbm_alloc_pages_on, for a node that is online. */
+unsigned int zbm_alloc_pages_bulk(gfp_t gfp, int nid, unsigned int nr, struct page **pages);
 int zbm_movable_ops_register(const struct movable_operations *ops);
 void zbm_movable_ops_unregister(void);
 /* page->index. */

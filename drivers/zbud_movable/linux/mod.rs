@@ -14,6 +14,7 @@ pub(crate) mod disk;
 pub(crate) mod fault;
 pub(crate) mod input;
 pub(crate) mod kobject;
+pub(crate) mod new_pages;
 pub(crate) mod node;
 pub(crate) mod node_list;
 pub(crate) mod page;

@@ -26,6 +26,13 @@ struct page *zbm_alloc_page_from(gfp_t gfp, int nid, const nodemask_t *nodes)
 	return folio ? folio_page(folio, 0) : NULL;
 }
 
+unsigned int zbm_alloc_pages_on(gfp_t gfp, int nid, unsigned int nr, struct page **pages)
+{
+	if (nid >= MAX_NUMNODES || !node_online(nid))
+		return 0;
+	return zbm_alloc_pages_bulk(gfp, nid, nr, pages);
+}
+
 void *zbm_alloc_table_page(gfp_t gfp)
 {
 	return (void *)get_zeroed_page(gfp);

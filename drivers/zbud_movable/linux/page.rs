@@ -247,21 +247,24 @@ impl NewPage {
         Self::alloc(gfp, nid, core::ptr::null())
     }
 
-    /// Allocates a page on node `nid` only. May sleep.
-    pub(crate) fn alloc_on(nid: Nid) -> Option<Self> {
-        Self::alloc(bindings::ZBM_GFP_THIS_NODE, nid, core::ptr::null())
-    }
-
     fn alloc(gfp: u32, nid: Nid, nodes: *const bindings::nodemask_t) -> Option<Self> {
         fault::alloc().ok()?;
         // SAFETY: Any flags and any node are fine, and the node mask, if any, is valid
         // during the call.
-        Self::from_raw(unsafe { bindings::zbm_alloc_page_from(gfp, c_int::from(nid.0), nodes) })
+        let page = unsafe { bindings::zbm_alloc_page_from(gfp, c_int::from(nid.0), nodes) };
+        // SAFETY: From the allocator just now.
+        unsafe { Self::from_raw(page) }
     }
 
-    fn from_raw(page: *mut bindings::page) -> Option<Self> {
-        // INVARIANT: An order-0 page from the allocator, of the direct mapping since
-        // 64-bit kernels have no high memory; the reference is the allocator's.
+    /// `None` if `page` is null.
+    ///
+    /// # Safety
+    ///
+    /// `page`, if not null, is an order-0 page from the allocator, and the caller passes its
+    /// reference on, the only one.
+    pub(super) unsafe fn from_raw(page: *mut bindings::page) -> Option<Self> {
+        // INVARIANT: By the safety requirements; of the direct mapping since 64-bit kernels
+        // have no high memory.
         Some(Self(PageRef(NonNull::new(page)?)))
     }
 

@@ -756,18 +756,27 @@ impl Pool {
         self.table.leaves()
     }
 
-    /// The next page on node `nid` that can move, in the leaf of `cursor`, which goes on
-    /// behind it; `None` in its place if it is just being moved.
-    pub(crate) fn next_page_on(
+    /// Fills `found` with the next pages on node `nid` that can move, in the leaf of `cursor`,
+    /// which goes on behind them, and returns how many there are: fewer when the leaf ends.
+    /// `None` stands for one that is just being moved.
+    pub(crate) fn next_pages_on(
         &self,
         cursor: &mut Cursor,
         nid: Nid,
-    ) -> Option<(DescId, Option<PageRef>)> {
+        found: &mut [Option<(DescId, PageRef)>],
+    ) -> usize {
         let locked = self.locked.lock();
-        let (id, page) = locked.books.next_page_on(&self.table, cursor, nid)?;
-        // SAFETY: A page of the pool, as the pool lock is held. As it is neither being
-        // moved nor released its count is not zero.
-        Some((id, page.map(|page| unsafe { BorrowedPage::at(page) }.get())))
+        let mut pages = 0_usize;
+        for found in found {
+            let Some((id, page)) = locked.books.next_page_on(&self.table, cursor, nid) else {
+                break;
+            };
+            // SAFETY: A page of the pool, as the pool lock is held. As it is neither being
+            // moved nor released its count is not zero.
+            *found = page.map(|page| (id, unsafe { BorrowedPage::at(page) }.get()));
+            pages = pages.saturating_add(1);
+        }
+        pages
     }
 
     /// Takes `cursor` to the next leaf, if there is one.
