@@ -12,7 +12,7 @@
 
 mod common;
 
-use common::driver::{Action, World, NODES};
+use common::driver::{some_leaves, Action, World, NODES};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use std::cell::RefCell;
@@ -156,29 +156,6 @@ const REFUSED: [&str; 20] = [
     "take_lost",
     "unreserve",
 ];
-
-/// Several leaves, and pages of all of them on the lists, some of them empty.
-fn some_leaves() -> Vec<Action> {
-    let stores = [PAGE_SIZE / 2 + 1, PAGE_SIZE, PAGE_SIZE - 2 * CHUNK_SIZE];
-    let stores = stores.into_iter().zip(0..);
-    let stores = stores.map(|(len, nid)| Action::Store {
-        count: 70,
-        len,
-        nid,
-        full: false,
-    });
-    // Some with two zpages.
-    let pairs = [Action::Store {
-        count: 30,
-        len: 2 * CHUNK_SIZE,
-        nid: 2,
-        full: false,
-    }];
-    let frees = [10, 90, 170].map(|k| Action::Free { count: 8, k });
-    let keep = [Action::Keep { pages: 60 }];
-    let stores = keep.into_iter().chain(stores).chain(pairs);
-    stores.chain(frees).collect()
-}
 
 /// Runs sequences of actions, each on a new pool. All of `wanted` must happen.
 fn run(

@@ -10,7 +10,7 @@ use crate::ensure;
 use std::collections::BTreeSet;
 use zbud_movable_core::zbud::{
     Buddy, Cursor, DescId, Descriptor, Error, Finish, Freed, Leaf, Len, Nid, PageAddr, Repair,
-    Repaired, SlotIndex, State, Table, PAGE_SIZE,
+    Repaired, SlotIndex, State, Table, CHUNK_SIZE, PAGE_SIZE,
 };
 
 /// The nodes of the pool.
@@ -194,6 +194,29 @@ pub struct World {
     seed: u8,
     /// Events, so that a test that never gets there fails.
     pub reached: BTreeSet<&'static str>,
+}
+
+/// Several leaves, and pages of all of them on the lists, some of them empty.
+pub fn some_leaves() -> Vec<Action> {
+    let stores = [PAGE_SIZE / 2 + 1, PAGE_SIZE, PAGE_SIZE - 2 * CHUNK_SIZE];
+    let stores = stores.into_iter().zip(0..);
+    let stores = stores.map(|(len, nid)| Action::Store {
+        count: 70,
+        len,
+        nid,
+        full: false,
+    });
+    // Some with two zpages.
+    let pairs = [Action::Store {
+        count: 30,
+        len: 2 * CHUNK_SIZE,
+        nid: 2,
+        full: false,
+    }];
+    let frees = [10, 90, 170].map(|k| Action::Free { count: 8, k });
+    let keep = [Action::Keep { pages: 60 }];
+    let stores = keep.into_iter().chain(stores).chain(pairs);
+    stores.chain(frees).collect()
 }
 
 fn pattern(seed: u8, len: usize) -> Vec<u8> {
