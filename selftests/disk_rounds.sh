@@ -14,7 +14,7 @@ need_root
 need_swap
 load_module
 scratch
-ktap_set_plan 10
+ktap_set_plan 6
 seconds=$(pick 15 30)
 ! is_long || seconds=600
 second=$(hot_add)
@@ -26,8 +26,6 @@ rounds() {
 	[ "$rc" != 2 ] || wrong_data
 	return "$rc"
 }
-# how_often NAME
-how_often() { sed -n "s/^$1=//p" "$SCRATCH/said"; }
 
 compactor() { compact_memory; sleep 0.1; }
 is "the second disk is zbud1" "$second" = 1
@@ -39,12 +37,6 @@ stop_workers
 wait "${WORKERS[@]}"
 workers_are_content
 ktap_print_msg "$(tr '\n' ' ' <"$SCRATCH/said")"
-# How many it is depends on how many others share the machine: 1248 resets, 172 disks and 86
-# times swap on an idle one.
-is "were made and removed" "$(how_often add)" -ge 15
-is "were reset" "$(how_often reset)" -ge 15
-is "were swapped to" "$(how_often swap)" -ge 3
-is "were used meanwhile" "$(how_often opener)" -ge 15
 is "the disks are those there were" "$(disks | tr '\n' ' ')" = "0 1 "
 reset_both() { reset_disk && use_disk 1 && reset_disk && use_disk 0; }
 ktap_test_result "both can be reset" reset_both

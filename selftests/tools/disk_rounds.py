@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 """disk_rounds.py SECONDS: disks come and go, as often as can be, while others use them.
-Each of these runs all the time, in a process of its own:
+Each of these runs all the time, in a process of its own, until all have done their least, but not
+for more than eight times as long:
 
 	add	makes a disk, stores, reads and removes it
 	reset	gives zbud0 a size, stores, reads and resets it
@@ -155,31 +156,45 @@ def reader(_):
                 raise
 
 
-def run(name, work, end, results):
-    """Until the end."""
-    rng, rounds, said = random.Random(name), 0, ""
+# Rounds that there must be, however busy the machine is.
+LEAST = {"add": 15, "reset": 15, "swap": 3, "opener": 15, "reader": 1}
+
+
+def run(name, work, rounds, over, results):
+    """Until it is over."""
+    rng, said = random.Random(name), ""
     try:
-        while time.monotonic() < end and not said:
+        while not over.is_set():
             work(rng)
-            rounds += 1
+            rounds.value += 1
     except WrongData as wrong:
         said = f"wrong data: {wrong}"
     except OSError as error:
-        said = f"{name}, round {rounds}: {error}"
-    results.put((name, rounds, said))
+        said = f"{name}, round {rounds.value}: {error}"
+    if said:
+        over.set()
+    results.put((name, rounds.value, said))
 
 
 def main():
-    end = time.monotonic() + int(sys.argv[1])
+    seconds, began = int(sys.argv[1]), time.monotonic()
     works = {"add": add, "reset": reset, "swap": Swap(), "opener": opener, "reader": reader}
-    results = multiprocessing.Queue()
-    tasks = [multiprocessing.Process(target=run, args=(*one, end, results)) for one in works.items()]
+    rounds = {name: multiprocessing.Value("Q", lock=False) for name in works}
+    over, results = multiprocessing.Event(), multiprocessing.Queue()
+    tasks = [multiprocessing.Process(target=run, args=(name, work, rounds[name], over, results)) for name, work in works.items()]
     for task in tasks:
         task.start()
+    over.wait(seconds)
+    while time.monotonic() < began + 8 * seconds and any(rounds[name].value < LEAST[name] for name in works):
+        if over.wait(1):
+            break
+    over.set()
     status = 0
     for _ in tasks:
-        name, rounds, said = results.get(timeout=int(sys.argv[1]) + 120)
-        print(said or f"{name}={rounds}", flush=True)
+        name, done, said = results.get(timeout=120)
+        if not said and done < LEAST[name]:
+            said = f"{name}: {done} rounds only"
+        print(said or f"{name}={done}", flush=True)
         if said:
             status = max(status, 2 if said.startswith("wrong data") else 1)
     sys.exit(status)
