@@ -45,6 +45,7 @@ help:
 	@echo 'make costs           what each mover costs, and zbud, in instructions'
 	@echo 'make density         what it costs in density that zpages stay on their node'
 	@echo 'make holds           how long the pool lock is held at most, by the size of the pool'
+	@echo 'make growth          what a block and a move take, by the size of the pool'
 	@echo 'make vm              a root shell in a guest that has the module loaded'
 	@echo 'make lint            formatting and linters only'
 	@echo 'make kernel          get the guest kernel ready, print its directory'
@@ -96,6 +97,9 @@ density:
 holds:
 	@$(IN_ROOT) scripts/holds
 
+growth:
+	@$(IN_ROOT) scripts/growth
+
 lint:
 	@$(IN_ROOT) scripts/test layers spdx shell fmt clippy clippy-module sparse checkpatch
 
@@ -140,5 +144,5 @@ uninstall:
 zbudctl-install:
 	@bin=$$($(IN_ROOT) scripts/build-zbudctl) && $(host)install-zbudctl "$$bin"
 
-.PHONY: all modules modules_install clean help demo picture test test-long test-mutants costs density holds lint vm kernel module deb deb-root zbudctl zbudctl-install htmldocs \
+.PHONY: all modules modules_install clean help demo picture test test-long test-mutants costs density holds growth lint vm kernel module deb deb-root zbudctl zbudctl-install htmldocs \
 	rust-analyzer check-host install uninstall

@@ -1,0 +1,125 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""growth.py MOVER PAGES...: what a block of the disk and a page that moves take with a pool of
+so many pages, inside a guest with two nodes that counts instructions instead of time (see
+zswap.py). Means over some thousand of each, medians of rounds; system calls are in them. Prints
+PAGES-WHAT=INSTRUCTIONS."""
+
+import fcntl
+import mmap
+import os
+import statistics
+import struct
+import subprocess
+import sys
+import time
+
+SYS = "/sys/kernel/zbud_movable"
+DISK = "zbud0"
+BLKDISCARD = 0x1277  # include/uapi/linux/fs.h
+BLOCK = mmap.PAGESIZE
+# Two of which share a page
+LENGTH = 1800
+MEASURED = 2048
+AT_ONCE = 256
+ROUNDS = 5
+# Pages
+ENOUGH = 20_000
+
+
+def put(path, text):
+    with open(path, "w", encoding="ascii") as file:
+        file.write(text)
+
+
+def number(path):
+    with open(path, encoding="ascii") as file:
+        return int(file.read())
+
+
+def filled(blocks, length):
+    """Memory of so many blocks, each of which begins with `length` random bytes."""
+    area = mmap.mmap(-1, blocks * BLOCK)
+    for at in range(0, len(area), BLOCK):
+        area[at : at + length] = os.urandom(length)
+    return area
+
+
+class Pool:
+    """The disk: MEASURED blocks at its beginning, and as many behind them that fill a page each
+    as the pool is to have pages."""
+
+    def __init__(self, most):
+        put(f"/sys/block/{DISK}/disksize", str((MEASURED + most) * BLOCK))
+        self.disk = os.open(f"/dev/{DISK}", os.O_RDWR | os.O_DIRECT)
+        self.small, self.large = filled(MEASURED, LENGTH), filled(AT_ONCE, BLOCK)
+        self.buffer = mmap.mmap(-1, BLOCK)
+        self.behind = 0
+        self.store()
+
+    def grow(self, pages):
+        while self.behind < pages:
+            count = min(pages - self.behind, AT_ONCE)
+            os.pwrite(self.disk, memoryview(self.large)[: count * BLOCK], (MEASURED + self.behind) * BLOCK)
+            self.behind += count
+        if number(f"{SYS}/pages") < pages:
+            sys.exit(f"growth: {pages} blocks do not take {pages} pages")
+
+    def store(self):
+        small = memoryview(self.small)
+        for at in range(0, MEASURED * BLOCK, BLOCK):
+            os.pwrite(self.disk, small[at : at + BLOCK], at)
+
+    def load(self):
+        into = [self.buffer]
+        for at in range(0, MEASURED * BLOCK, BLOCK):
+            os.preadv(self.disk, into, at)
+
+    def free(self):
+        for at in range(0, MEASURED * BLOCK, BLOCK):
+            fcntl.ioctl(self.disk, BLKDISCARD, struct.pack("QQ", at, BLOCK))
+
+
+def took(act):
+    """Instructions of it."""
+    begin = time.monotonic_ns()
+    act()
+    return time.monotonic_ns() - begin
+
+
+def moved(request):
+    """Instructions for each page."""
+    before = number(f"{SYS}/stats/migrated")
+    instructions = took(lambda: put(f"{SYS}/migrate", request))
+    return instructions / (number(f"{SYS}/stats/migrated") - before)
+
+
+def settled():
+    """When the worker has nothing left to do."""
+    time.sleep(1)
+
+
+def main():
+    mover, sizes = sys.argv[1], [int(size) for size in sys.argv[2:]]
+    subprocess.run(["modprobe", "zbud_movable", f"mover={mover}"], check=True)
+    # Instructions of another one would be counted as well.
+    put("/sys/devices/system/cpu/cpu1/online", "0")
+    pool = Pool(max(sizes))
+    for size in sizes:
+        pool.grow(size)
+        settled()
+        found = {"overwrite": [], "load": [], "free": [], "store": [], "move": []}
+        for turn in range(ROUNDS):
+            for what, act in ("overwrite", pool.store), ("load", pool.load), ("free", pool.free), ("store", pool.store):
+                found[what].append(took(act) / MEASURED)
+            # A pass over a large pool is a mean of so many that one is enough. And back, as a block
+            # is stored on the node that it is written from.
+            if turn == 0 or size * turn < ENOUGH:
+                for request in "0 1", "1 0":
+                    found["move"].append(moved(request))
+            settled()
+        for what, instructions in found.items():
+            print(f"{size}-{what}={statistics.median(instructions):.0f}", flush=True)
+
+
+main()
