@@ -5,7 +5,7 @@
 #
 # Random inputs to every file of the module and to its disks, by root and by a user without
 # rights: each ends as the documents say, one that is refused changes nothing, and what was
-# written stays (tools/fuzz_inputs.py). ZBM_SEED repeats a run.
+# written stays (tools/fuzz_inputs.py). ZBM_SEED=N make test T=fuzz_inputs repeats a run.
 
 . "$(dirname "$0")/lib.sh"
 ktap_print_header

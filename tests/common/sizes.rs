@@ -4,7 +4,7 @@
 
 use zbud_movable_core::zbud::{Error, Len, CHUNK_SIZE, PAGE_SIZE};
 
-/// Pages of 680 MiB of files, those of the demo, that lz4 compresses to each number of
+/// Pages of 680 MiB of programs, libraries and text that lz4 compresses to each number of
 /// chunks, from one on (bench/lz4_sizes.py).
 const SIZES: [u32; PAGE_SIZE / CHUNK_SIZE] = [
     582, 297, 341, 317, 281, 409, 435, 521, 580, 693, 970, 1060, 1032, 1797, 1459, 1414, 1590,
