@@ -20,12 +20,16 @@
 #error "zbud_movable copies pages with preemption off: no PREEMPT_RT"
 #endif
 
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 17, 0)
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 14, 0)
+#define alloc_pages_bulk_node alloc_pages_bulk_array_node
+#endif
 
 unsigned int zbm_alloc_pages_bulk(gfp_t gfp, int nid, unsigned int nr, struct page **pages)
 {
-	return alloc_pages_bulk_array_node(gfp, nid, nr, pages);
+	return alloc_pages_bulk_node(gfp, nid, nr, pages);
 }
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 17, 0)
 
 int zbm_movable_ops_register(const struct movable_operations *ops)
 {
@@ -98,11 +102,6 @@ void zbm_page_put_claimed(struct page *page, int refs, bool broken)
 }
 
 #else
-
-unsigned int zbm_alloc_pages_bulk(gfp_t gfp, int nid, unsigned int nr, struct page **pages)
-{
-	return alloc_pages_bulk_node(gfp, nid, nr, pages);
-}
 
 /*
  * The other type, PGTY_offline, is not for pages that hold something: hibernation

@@ -24,10 +24,11 @@
  */
 struct page *zbm_alloc_page_from(gfp_t gfp, int nid, const nodemask_t *nodes);
 /*
- * Up to @nr pages on node @nid, into the first elements of @pages, which are NULL; returns how
- * many. Only the first may be reclaimed for, if @gfp says so: the others are there, or not.
+ * Up to @nr pages on node @nid that there are to spare, into the first elements of @pages, which
+ * are NULL; returns how many. Nothing is reclaimed for them, and none may be there for a task
+ * whose cpuset does not have the node. Does not sleep.
  */
-unsigned int zbm_alloc_pages_on(gfp_t gfp, int nid, unsigned int nr, struct page **pages);
+unsigned int zbm_alloc_spare_pages(gfp_t gfp, int nid, unsigned int nr, struct page **pages);
 /* A zeroed page of kernel memory; NULL if there is none. */
 void *zbm_alloc_table_page(gfp_t gfp);
 void zbm_free_table_page(void *addr);
@@ -67,7 +68,7 @@ void zbm_unlock_page(struct page *page);
 void *zbm_page_owner(const struct page *page);
 
 /* compat.c: differences between kernels. */
-/* As zbm_alloc_pages_on, for a node that is online. */
+/* The bulk allocator; @nid is online. */
 unsigned int zbm_alloc_pages_bulk(gfp_t gfp, int nid, unsigned int nr, struct page **pages);
 int zbm_movable_ops_register(const struct movable_operations *ops);
 void zbm_movable_ops_unregister(void);

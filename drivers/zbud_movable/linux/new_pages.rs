@@ -20,6 +20,8 @@ pub(crate) struct NewPages<const N: usize> {
     nid: Nid,
     pages: [*mut bindings::page; N],
     left: usize,
+    /// Whether there were more than one, when several were asked for.
+    plenty: bool,
 }
 
 impl<const N: usize> NewPages<N> {
@@ -30,6 +32,7 @@ impl<const N: usize> NewPages<N> {
             nid,
             pages: [ptr::null_mut(); N],
             left: 0,
+            plenty: true,
         }
     }
 
@@ -48,17 +51,25 @@ impl<const N: usize> NewPages<N> {
         unsafe { NewPage::from_raw(page) }
     }
 
-    /// Allocates up to `wants` pages; none is left.
+    /// Allocates up to `wants` pages that there are to spare, else one; none is left.
     fn alloc(&mut self, wants: usize) {
-        // CAST: a few.
-        let wants = wants.min(N) as c_uint;
-        let pages = self.pages.as_mut_ptr();
-        let gfp = bindings::ZBM_GFP_THIS_NODE;
-        // SAFETY: Any node is fine; there are so many pointers, and all are null.
-        let there =
-            unsafe { bindings::zbm_alloc_pages_on(gfp, c_int::from(self.nid.0), wants, pages) };
-        // INVARIANT: So many were allocated, the first ones. CAST: a few.
-        self.left = there as usize;
+        let (gfp, nid) = (bindings::ZBM_GFP_THIS_NODE, c_int::from(self.nid.0));
+        if self.plenty && wants > 1 {
+            // CAST: a few.
+            let wants = wants.min(N) as c_uint;
+            let pages = self.pages.as_mut_ptr();
+            // SAFETY: Any node is fine; there are so many pointers, and all are null.
+            let there = unsafe { bindings::zbm_alloc_spare_pages(gfp, nid, wants, pages) };
+            // INVARIANT: So many were allocated, the first ones. CAST: a few.
+            self.left = there as usize;
+            self.plenty = there > 1;
+        }
+        if let (0, Some(first)) = (self.left, self.pages.first_mut()) {
+            // SAFETY: Any node is fine, and there is no node mask.
+            *first = unsafe { bindings::zbm_alloc_page_from(gfp, nid, ptr::null()) };
+            // INVARIANT: That one, if there was one.
+            self.left = usize::from(!first.is_null());
+        }
     }
 }
 

@@ -26,10 +26,12 @@ struct page *zbm_alloc_page_from(gfp_t gfp, int nid, const nodemask_t *nodes)
 	return folio ? folio_page(folio, 0) : NULL;
 }
 
-unsigned int zbm_alloc_pages_on(gfp_t gfp, int nid, unsigned int nr, struct page **pages)
+unsigned int zbm_alloc_spare_pages(gfp_t gfp, int nid, unsigned int nr, struct page **pages)
 {
 	if (nid >= MAX_NUMNODES || !node_online(nid))
 		return 0;
+	/* One that may not reclaim gets reserves, if it does not say otherwise. */
+	gfp = (gfp & ~__GFP_DIRECT_RECLAIM) | __GFP_NOMEMALLOC;
 	return zbm_alloc_pages_bulk(gfp, nid, nr, pages);
 }
 
