@@ -108,6 +108,8 @@ pub(super) enum Asked {
     /// time has come.
     Idle,
     /// Soon: to release those that are too many; lost pages are dropped in any case.
+    Soon,
+    /// The same at once.
     Surplus,
     /// To release all.
     All,
@@ -485,7 +487,7 @@ impl Pool {
         if surplus {
             self.counters().deferred_frees.inc();
         }
-        self.ask(locked, if surplus { Asked::Surplus } else { Asked::Idle });
+        self.ask(locked, if surplus { Asked::Soon } else { Asked::Idle });
     }
 
     /// Asks the worker for something, if it is not asked for as much already. Does not
@@ -499,8 +501,8 @@ impl Pool {
         match asked {
             Asked::Nothing => {}
             Asked::Idle => self.worker.run_in(REST),
-            Asked::Surplus => self.worker.run_within(SOON),
-            Asked::All => self.worker.run_now(),
+            Asked::Soon => self.worker.run_within(SOON),
+            Asked::Surplus | Asked::All => self.worker.run_now(),
         }
     }
 
@@ -670,6 +672,8 @@ impl Pool {
                 break;
             }
             self.ask(locked, Asked::All);
+            // One who has asked for less before may put it off only now.
+            self.worker.run_now();
             task::short_sleep();
         }
         self.pages() <= limit
