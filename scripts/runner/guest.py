@@ -51,8 +51,10 @@ def settings(kernel, long_rounds):
     return Settings(args, limit * slower, spare)
 
 
-def split(lines):
-    """{test: its lines}, and those before the first test under ''."""
+def split(lines, whole=False):
+    """{test: its lines}, and those before the first test under ''. A test begins twice where its
+    guest crashes, and the crash kernel runs it once more: then its lines are those of the
+    second time, or all of them if they are to be whole."""
     parts, now = {"": []}, ""
     for line in lines:
         match = LINE.match(line)
@@ -60,7 +62,7 @@ def split(lines):
             parts[now].append(line)
         elif match[1] == "begin":
             now = match[2]
-            parts[now] = []
+            parts[now] = parts.get(now, []) if whole else []
     return parts
 
 
@@ -165,7 +167,7 @@ class Guests:
             # A guest that has not gone down by itself is the fault of its last test.
             last = "" if guest.running else next(reversed(guest.ended), "")
             output = split(judge.lines_of(f"{directory}/output.log"))
-            console = split(judge.lines_of(f"{directory}/console.log"))
+            console = split(judge.lines_of(f"{directory}/console.log"), whole=True)
             for run in list(left):
                 name = run.test.name
                 if name in guest.ended or name == running:

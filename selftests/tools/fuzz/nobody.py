@@ -10,6 +10,7 @@ from . import texts
 from .called import call, errno_of, name_of
 
 NOBODY = 65534
+DONE = "done"
 # Of a disk that comes or goes just then, too.
 REFUSALS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENODEV, errno.ENXIO, errno.EBUSY)
 # truncate(2) looks first whether it is a regular file.
@@ -76,12 +77,12 @@ class Nobody:
         reading, writing = os.pipe()
         self.pid = os.fork()
         if self.pid == 0:
-            os.setgroups([])
-            os.setresgid(NOBODY, NOBODY, NOBODY)
-            os.setresuid(NOBODY, NOBODY, NOBODY)
             said = "nobody ended early"
             try:
-                said = work(random.Random(seed), files, count)
+                os.setgroups([])
+                os.setresgid(NOBODY, NOBODY, NOBODY)
+                os.setresuid(NOBODY, NOBODY, NOBODY)
+                said = work(random.Random(seed), files, count) or DONE
             finally:
                 os.write(writing, said.encode())
                 os._exit(0)
@@ -93,4 +94,4 @@ class Nobody:
         with os.fdopen(self.reading) as file:
             said = file.read()
         os.waitpid(self.pid, 0)
-        return said
+        return "" if said == DONE else said or "nobody was killed"
