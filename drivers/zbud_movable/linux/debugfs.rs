@@ -76,6 +76,7 @@ impl Entry {
         })
     }
 
+    #[cfg(CONFIG_FAULT_INJECTION_DEBUG_FS)]
     pub(super) fn as_ptr(&self) -> *mut bindings::dentry {
         self.0
     }
