@@ -13,20 +13,12 @@ import subprocess
 import sys
 import time
 
+from files import number, put
+
 SYS = "/sys/kernel/zbud_movable"
 DISK = "zbud0"
 MIB = 32
 ROUNDS = 5
-
-
-def put(path, text):
-    with open(path, "w", encoding="ascii") as file:
-        file.write(text)
-
-
-def number(path):
-    with open(path, encoding="ascii") as file:
-        return int(file.read())
 
 
 def buffer():

@@ -14,6 +14,9 @@ import subprocess
 import sys
 import time
 
+from files import number, put
+from swap_disk import settled
+
 SYS = "/sys/kernel/zbud_movable"
 DISK = "zbud0"
 BLKDISCARD = 0x1277  # include/uapi/linux/fs.h
@@ -25,16 +28,6 @@ AT_ONCE = 256
 ROUNDS = 5
 # Pages
 ENOUGH = 20_000
-
-
-def put(path, text):
-    with open(path, "w", encoding="ascii") as file:
-        file.write(text)
-
-
-def number(path):
-    with open(path, encoding="ascii") as file:
-        return int(file.read())
 
 
 def filled(blocks, length):
@@ -94,11 +87,6 @@ def moved(request):
     return instructions / (number(f"{SYS}/stats/migrated") - before)
 
 
-def settled():
-    """When the worker has nothing left to do."""
-    time.sleep(1)
-
-
 def main():
     mover, sizes = sys.argv[1], [int(size) for size in sys.argv[2:]]
     subprocess.run(["modprobe", "zbud_movable", f"mover={mover}"], check=True)
@@ -107,7 +95,7 @@ def main():
     pool = Pool(max(sizes))
     for size in sizes:
         pool.grow(size)
-        settled()
+        settled(f"/sys/block/{DISK}")
         found = {"overwrite": [], "load": [], "free": [], "store": [], "move": []}
         for turn in range(ROUNDS):
             for what, act in ("overwrite", pool.store), ("load", pool.load), ("free", pool.free), ("store", pool.store):
@@ -117,7 +105,7 @@ def main():
             if turn == 0 or size * turn < ENOUGH:
                 for request in "0 1", "1 0":
                     found["move"].append(moved(request))
-            settled()
+            settled(f"/sys/block/{DISK}")
         for what, instructions in found.items():
             print(f"{size}-{what}={statistics.median(instructions):.0f}", flush=True)
 

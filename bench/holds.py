@@ -15,6 +15,8 @@ import re
 import subprocess
 import sys
 
+from files import number, put
+
 TRACING = "/sys/kernel/tracing"
 EVENTS = f"{TRACING}/events/holds"
 SYS = "/sys/kernel/zbud_movable"
@@ -26,21 +28,11 @@ BUFFER_KB = 24 << 10
 LINE = re.compile(r".*\[([0-9]+)\] [^ ]+ +([0-9]+): ([a-z_]+):")
 
 
-def put(path, text):
-    with open(path, "w") as file:
-        file.write(text)
-
-
 def add_probe(text):
     # Not open(): that would seek to the end, which this file refuses.
     file = os.open(f"{TRACING}/kprobe_events", os.O_WRONLY | os.O_APPEND)
     os.write(file, text.encode())
     os.close(file)
-
-
-def number(path):
-    with open(path) as file:
-        return int(file.read())
 
 
 def text_of_the_module():

@@ -9,21 +9,13 @@ import re
 import subprocess
 import sys
 
+from files import number, put
+
 TRACING = "/sys/kernel/tracing"
 SYS = "/sys/kernel/zbud_movable"
 DISK = "zbud0"
 BLOCKS = "/sys/devices/system/memory"
 NODE1 = "/sys/devices/system/node/node1"
-
-
-def put(path, text):
-    with open(path, "w") as file:
-        file.write(text)
-
-
-def number(path):
-    with open(path) as file:
-        return int(file.read())
 
 
 def offline(block):

@@ -4,13 +4,10 @@
 
 import os
 
+from files import put
+
 TRACING = "/sys/kernel/tracing"
 ENABLED = f"{TRACING}/function_profile_enabled"
-
-
-def put(path, text):
-    with open(path, "w") as file:
-        file.write(text)
 
 
 def is_there():

@@ -5,7 +5,7 @@ import os
 import subprocess
 import time
 
-from profiler import put
+from files import put
 
 MADV_PAGEOUT = 21
 

@@ -12,7 +12,8 @@ import mmap
 import os
 import sys
 
-from profiler import per, profile, put, start
+from files import put
+from profiler import per, profile, start
 
 ZSWAP = "/sys/module/zswap/parameters"
 FUNCTIONS = ["zpool_malloc", "zpool_map_handle", "zpool_unmap_handle", "zpool_free",
