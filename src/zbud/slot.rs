@@ -32,8 +32,8 @@ const PIN: u64 = 1 << 36;
 ///
 /// # Invariants
 ///
-/// FROZEN implies LIVE and no pins, FRESH implies HOME. Everything but the pin count and FRESH changes only under
-/// the pool lock.
+/// FROZEN implies LIVE and no pins, FRESH implies HOME. Everything but the pin count and FRESH
+/// changes only under the pool lock.
 pub struct Slot(AtomicU64);
 
 /// A loaded slot word.
