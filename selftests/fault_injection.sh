@@ -185,7 +185,7 @@ ktap_test_result "stores data on node 0" fresh
 is "nothing is lost" "$(disk_file lost_zpages)" = 0
 after=$(round_trip)
 ktap_print_msg "a round trip of all pages: $before ms before, $after ms now"
-is "moves are as quick as before" "$after" -le $((5 * before))
+is "moves are as quick as before" "$after" -le $((3 * before))
 ktap_test_result "the data are right" same_data "$SCRATCH/data"
 ktap_test_result "all is freed" eval "drop_all && at_rest && pool_is_empty"
 ktap_test_result "the module can be unloaded" unload_module
