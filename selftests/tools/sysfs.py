@@ -5,13 +5,17 @@ import os
 
 
 def read(path):
-    with open(path, encoding="ascii") as file:
+    with open(path, encoding="utf-8") as file:
         return file.read().strip()
 
 
 def write(path, text):
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path, data):
     fd = os.open(path, os.O_WRONLY)
     try:
-        os.write(fd, text.encode())
+        os.write(fd, data)
     finally:
         os.close(fd)

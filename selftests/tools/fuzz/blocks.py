@@ -287,6 +287,14 @@ class Requests:
     def is_within(disk, start, length):
         return length > 0 and not (start | length) % BLOCK and start + length <= disk.bytes
 
+    def dropped(self, disk, got, what, start, length):
+        """These whole blocks were, by what ended with got."""
+        if got:
+            raise Wrong(f"{what} ended with {name_of(got)}")
+        disk.drop(start // BLOCK, (start + length) // BLOCK)
+        self.check(disk, start // BLOCK - 1, start // BLOCK + 2)
+        return False
+
     def discard(self, disk):
         start, length = self.ranges(disk)
         number = self.rng.choice([BLKDISCARD, BLKDISCARD, BLKZEROOUT, BLKSECDISCARD])
@@ -296,11 +304,7 @@ class Requests:
         if number == BLKSECDISCARD or not self.is_within(disk, start, length):
             ends = [errno.EINVAL, errno.EOPNOTSUPP] if number == BLKSECDISCARD else [errno.EINVAL]
             return self.refused(disk, got, ends, start if start < disk.bytes else 0, min(length, 16 * BLOCK))
-        if got:
-            raise Wrong(f"a discard ended with {name_of(got)}")
-        disk.drop(start // BLOCK, (start + length) // BLOCK)
-        self.check(disk, start // BLOCK - 1, start // BLOCK + 2)
-        return False
+        return self.dropped(disk, got, "a discard", start, length)
 
     def allocate(self, disk):
         start, length = self.ranges(disk)
@@ -314,11 +318,7 @@ class Requests:
         if not legal or not self.is_within(disk, start, length):
             ends = [errno.EINVAL, errno.EOPNOTSUPP, errno.EFBIG, errno.ENOSPC]
             return self.refused(disk, got, ends, start if start < disk.bytes else 0, min(length, 16 * BLOCK))
-        if got:
-            raise Wrong(f"fallocate ended with {name_of(got)}")
-        disk.drop(start // BLOCK, (start + length) // BLOCK)
-        self.check(disk, start // BLOCK - 1, start // BLOCK + 2)
-        return False
+        return self.dropped(disk, got, "fallocate", start, length)
 
     def garbage(self, disk):
         """ioctls that there are and that there are not, with arguments that may be nothing."""

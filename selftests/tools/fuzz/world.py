@@ -6,6 +6,8 @@ import errno
 import os
 import stat
 
+from sysfs import read, write_bytes
+
 from . import files, texts
 from .blocks import Opened, Requests, Wrong, WrongData
 from .called import errno_of, name_of
@@ -347,7 +349,7 @@ class World:
     def queue(self):
         """A knob of the block layer's: any text, and what was there before."""
         path = self.rng.choice(files.of_disk(self.rng.choice(list(self.disks)))[1])
-        got, before = errno_of(read_text, path)
+        got, before = errno_of(read, path)
         before = before if not got and before else "1"
         text = texts.text(self.rng, [before.encode(), b"0", b"1", b"none"])
         self.note(f"write({path}, {text[:100]!r}), {before}")
@@ -363,7 +365,7 @@ class World:
 
     def check_pins(self, disk):
         if disk.blocks:
-            pages = read_text(f"{files.DEBUGFS}/pools/{disk.name}/pages")
+            pages = read(f"{files.DEBUGFS}/pools/{disk.name}/pages")
             pins = sum(int(line.split()[4]) for line in pages.splitlines()[1:])
             if pins != sum(count for _, count in disk.pins.values()):
                 raise WrongData(f"{disk.name}: {pins} pins")
@@ -373,7 +375,7 @@ class World:
         for disk in self.disks.values():
             self.requests.check_all(disk)
             self.check_pins(disk)
-        said = read_text(f"{SYS}/verify")
+        said = read(f"{SYS}/verify")
         if said != "ok":
             raise WrongData(f"verify: {said}")
 
@@ -422,20 +424,7 @@ def loosely(of, data, disk):
 
 def nodes_there():
     found = set()
-    for part in read_text("/sys/devices/system/node/has_memory").split(","):
+    for part in read("/sys/devices/system/node/has_memory").split(","):
         first, _, last = part.partition("-")
         found.update(range(int(first), int(last or first) + 1))
     return found
-
-
-def read_text(path):
-    with open(path, encoding="utf-8") as file:
-        return file.read().strip()
-
-
-def write_bytes(path, data):
-    fd = os.open(path, os.O_WRONLY)
-    try:
-        os.write(fd, data)
-    finally:
-        os.close(fd)
