@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 """growth.py MOVER PAGES...: what a block of the disk and a page that moves take with a pool of
 so many pages, inside a guest with two nodes that counts instructions instead of time (see
-zswap.py). Means over some thousand of each, medians of rounds; system calls are in them. Prints
-PAGES-WHAT=INSTRUCTIONS."""
+zswap.py). Means over some thousand of each, medians of rounds; system calls are in them. The rest
+of a move is what the page allocator does not take, where the kernel has the function profiler.
+Prints PAGES-WHAT=INSTRUCTIONS."""
 
 import fcntl
 import mmap
@@ -14,6 +15,7 @@ import subprocess
 import sys
 import time
 
+import profiler
 from files import number, put
 from swap_disk import settled
 
@@ -28,6 +30,8 @@ AT_ONCE = 256
 ROUNDS = 5
 # Pages
 ENOUGH = 20_000
+# The page allocator, as a move calls it
+ALLOCATOR = ["alloc_pages_bulk_noprof", "free_unref_page"]
 
 
 def filled(blocks, length):
@@ -87,6 +91,17 @@ def moved(request):
     return instructions / (number(f"{SYS}/stats/migrated") - before)
 
 
+def allocator(*requests):
+    """Instructions in the page allocator for each page."""
+    before = number(f"{SYS}/stats/migrated")
+    profiler.start(ALLOCATOR)
+    for request in requests:
+        put(f"{SYS}/migrate", request)
+    seen = profiler.profile()
+    profiler.stop()
+    return sum(seen[name][1] for name in ALLOCATOR) / (number(f"{SYS}/stats/migrated") - before)
+
+
 def main():
     mover, sizes = sys.argv[1], [int(size) for size in sys.argv[2:]]
     subprocess.run(["modprobe", "zbud_movable", f"mover={mover}"], check=True)
@@ -106,6 +121,8 @@ def main():
                 for request in "0 1", "1 0":
                     found["move"].append(moved(request))
             settled(f"/sys/block/{DISK}")
+        if profiler.is_there():
+            found["rest"] = [statistics.median(found["move"]) - allocator("0 1", "1 0")]
         for what, instructions in found.items():
             print(f"{size}-{what}={statistics.median(instructions):.0f}", flush=True)
 

@@ -21,6 +21,10 @@ def start(functions):
     put(ENABLED, "1")
 
 
+def stop():
+    put(ENABLED, "0")
+
+
 def profile():
     """Calls and instructions of each function since the last time."""
     seen = {}
