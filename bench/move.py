@@ -2,16 +2,19 @@
 # SPDX-License-Identifier: GPL-2.0
 """move.py MOVER: instructions per page that memory offline moves, and bytes that
 the kernel keeps for a page, inside a guest with two nodes that counts instructions
-instead of time (see zswap.py). Prints KEY=VALUE."""
+instead of time (see zswap.py). Then once more, for how many of them are in the mover: the
+median of what the trace event of a move says in nanoseconds. Prints KEY=VALUE."""
 
 import os
 import re
+import statistics
 import subprocess
 import sys
 
 from files import number, put
 
 TRACING = "/sys/kernel/tracing"
+EVENT = f"{TRACING}/events/zbud_movable/migrate/enable"
 SYS = "/sys/kernel/zbud_movable"
 DISK = "zbud0"
 BLOCKS = "/sys/devices/system/memory"
@@ -31,6 +34,20 @@ def node_bytes():
             if words[0] == "radix_tree_node":
                 return int(words[1]) * int(words[3])
     return 0
+
+
+def traced(blocks):
+    """What the trace event says of each page that moves once more, out of these blocks."""
+    for block in blocks:
+        put(f"{BLOCKS}/{block}/state", "online_movable")
+    put(f"{SYS}/migrate", "0 1")
+    put(f"{TRACING}/buffer_size_kb", "4096")
+    put(EVENT, "1")
+    for block in blocks:
+        offline(block)
+    put(EVENT, "0")
+    with open(f"{TRACING}/trace") as trace:
+        return [int(ns) for ns in re.findall(r" migrate: .* result=0 ns=(\d+)", trace.read())]
 
 
 def main():
@@ -61,6 +78,7 @@ def main():
     if not gone or not moved:
         sys.exit("no block of node 1 went offline, or no page moved")
     print(f"moved={moved}\nmove={spent * 1000 / moved:.0f}")
+    print(f"mover={statistics.median(traced(gone)):.0f}")
 
 
 main()
