@@ -91,12 +91,9 @@ static void zbm_page_clear_mark(struct page *page)
 
 void zbm_page_put_claimed(struct page *page, int refs, bool broken)
 {
-	broken = broken || PageHWPoison(page);
-	if (broken && zbm_page_is_left(page))
-		zbm_page_clear_mark(page);
-	unlock_page(page);
-	if (broken)
+	if (broken || PageHWPoison(page))
 		refs--;
+	unlock_page(page);
 	while (refs--)
 		put_page(page);
 }
