@@ -21,7 +21,7 @@ make_disk
 find_dimm || ktap_exit_skip "there is no DIMM that can be ejected"
 scratch
 real_data "$SCRATCH/data" 8
-ktap_set_plan 29
+ktap_set_plan 33
 
 lost=$(counter stats/lost_pages) broken=0
 # break_pages PFN...
@@ -89,13 +89,28 @@ ktap_test_result "a page frame goes offline by itself" soft_offline "$(page_with
 # With one zpage, and with two.
 break_pages "$(page_with 1 2)" "$(page_with 2 2)"
 ktap_test_result "they are lost" wait_until 20 all_are_lost
-# While memory goes offline.
+# While memory goes offline, which waits for one that is pinned: it breaks, and is let go. mm marks it
+# at once, but has done with it, and tells of it, only when the memory is offline.
+ktap_test_result "pins a block" put pin 1000
+pinned=$(pinned_pages)
+block=$(block_of_pfn "$pinned")
+quiet
+ask_offline "$block" 60 &
+asked=$!
+waits() { [ "$(block_state "$block")" = going-offline ] && sleep 2 && kill -0 "$asked"; }
+ktap_test_result "its memory block waits" wait_until 20 waits
+break_frame "$pinned" >/dev/null &
+breaking=$! broken=$((broken + 1))
+ktap_test_result "it is lost" wait_until 20 all_are_lost
+put unpin all
+ktap_test_result "the memory block goes" wait "$asked"
+wait "$breaking"
+# Many at once
 chosen=$(awk 'NR > 1 && NR % 150 == 0 { print $1 }' "$POOL/pages")
 break_some() {
 	local pfn
 	for pfn in $chosen; do break_frame "$pfn" >/dev/null; done
 }
-quiet
 break_some &
 began=$SECONDS
 ktap_test_result "all memory of node 2 goes offline" node_offline ||
