@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass, field
 
 from . import judge
-from .plan import TOP
+from .plan import DEBUG_KERNELS, TOP
 
 # Written by scripts/vm/run-tests, into the console after the kernel's time
 LINE = re.compile(r"^(?:\[ *[0-9.]+\] )?zbm-test: (begin|end) (\S+)(?: (\d+))?$")
@@ -31,12 +31,12 @@ class Settings:
 
 
 def settings(kernel, long_rounds):
-    """Everything is several times slower under the debug kernel, and more rounds take
+    """Everything is several times slower under a debug kernel, and more rounds take
     longer."""
     # Memory offline logs each page in its way: there must be room for what a test
     # says quietly.
     args, slower, spare = ["--append", "log_buf_len=4M"], 1, 180
-    if kernel == "debug":
+    if kernel in DEBUG_KERNELS:
         # KASAN watches the heap: slub's own checks, which double the boot time, are
         # for the module's caches only.
         args += ["--append", "kmemleak=on slub_debug=FZPU,zbud_movable*", "--boot-limit", "480"]

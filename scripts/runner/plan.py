@@ -12,13 +12,13 @@ A test, selftests/NAME.sh, says so itself in the first lines of its file:
                           to skip as a whole there is a failure.
                           `make test-long` runs it in the others of these
     # zbm-long: WHAT...   what `make test-long` adds: "rounds" (more rounds under
-                          6.12), "debug" (the debug kernel, with each mover)
+                          6.12), "debug" (the debug kernels, with each mover)
     # zbm-guest: shared   it leaves a guest as it has found it, and does not need a
                           fresh one: tests with the same zbm-vm share a guest
 
 `make test` and `make test-long` together run every test under every kernel with every
 mover that the kernel has. Exceptions: "page_cache" under no-zsmalloc is the same as
-under stock-7.2, and the debug kernel, where a test takes minutes, is for the tests that
+under stock-7.2, and the debug kernels, where a test takes minutes, are for the tests that
 hunt races and leaks.
 """
 
@@ -30,9 +30,10 @@ from dataclasses import dataclass, field
 TOP = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", ".."))
 DEFAULT = "-"  # the mover that the module chooses by itself
 TEST_KERNELS = ["release", "stock"]
-LONG_KERNELS = ["release", "stock", "no-zsmalloc", "stock-7.2", "debug"]
+DEBUG_KERNELS = ["debug", "debug-7.3"]
+LONG_KERNELS = ["release", "stock", "no-zsmalloc", "stock-7.2", *DEBUG_KERNELS]
 # Kernels that have both movers
-TWO_MOVERS = ("release", "debug", "no-zsmalloc")
+TWO_MOVERS = ("release", "no-zsmalloc", *DEBUG_KERNELS)
 PLACES = {"release": ("release", DEFAULT), "page_cache": ("release", "page_cache"), "stock": ("stock", DEFAULT)}
 
 
@@ -167,7 +168,7 @@ def wanted(run, long=False, chosen=False, only=None):
             more_rounds = kernel == "release" and test.rounds
             if short != (not long) and not (long and more_rounds):
                 return False
-        elif kernel == "debug":
+        elif kernel in DEBUG_KERNELS:
             if not test.debug and (long or not (mover == DEFAULT or test.mover == "page_cache")):
                 return False
         elif long and not (mover == DEFAULT or test.mover == "page_cache"):
@@ -186,10 +187,10 @@ def runs(tests, kernel, long=False, chosen=False, only=None):
 
 def guests(todo):
     """Lists of runs, each for one guest: those that share one, and all others alone.
-    Under the debug kernel, which watches for leaks, nothing is shared."""
+    Under a debug kernel, which watches for leaks, nothing is shared."""
     batches, by_machine = [], {}
     for run in todo:
-        if not run.test.shared or run.kernel == "debug":
+        if not run.test.shared or run.kernel in DEBUG_KERNELS:
             batches.append([run])
             continue
         machine = (run.kernel, run.mover, tuple(run.test.vm))

@@ -82,10 +82,11 @@ def test_and_test_long_together_leave_nothing_out():
             names = {run.test.name for run in plan.runs(tests, kernel, long=True) if run.mover == mover}
             names |= {test.name for test in tests if test.mover == "page_cache"}
             same(names, {test.name for test in tests})
-    debug = {(run.test.name, run.mover) for run in plan.runs(tests, "debug", long=True)}
-    for test in tests:
-        for mover in plan.movers("debug") if test.debug and test.mover == "" else []:
-            assert (test.name, mover) in debug, (test.name, mover)
+    for kernel in plan.DEBUG_KERNELS:
+        debug = {(run.test.name, run.mover) for run in plan.runs(tests, kernel, long=True)}
+        for test in tests:
+            for mover in plan.movers(kernel) if test.debug and test.mover == "" else []:
+                assert (test.name, mover) in debug, (kernel, test.name, mover)
 
 
 @check
@@ -111,7 +112,8 @@ def only_like_guests_are_shared():
     names = [[run.name for run in batch] for batch in plan.guests(runs)]
     want = [["a", "c"], ["b"], ["d"]]
     same(names, want + [[name + "@page_cache" for name in batch] for batch in want])
-    same(len(plan.guests([plan.Run(test, "debug") for test in tests])), 4)
+    for kernel in plan.DEBUG_KERNELS:
+        same(len(plan.guests([plan.Run(test, kernel) for test in tests])), 4)
 
 
 # --- guests ---
