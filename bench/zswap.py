@@ -9,13 +9,12 @@ memory: a first pass fills memory and swaps out most of it, a second reads every
 page back, which swaps the others out and frees what is read. Prints KEY=VALUE."""
 
 import mmap
-import os
 import sys
 
 from files import put
 from profiler import per, profile, start
+from swap_zswap import swap_on
 
-ZSWAP = "/sys/module/zswap/parameters"
 FUNCTIONS = ["zpool_malloc", "zpool_map_handle", "zpool_unmap_handle", "zpool_free",
              "truncate_inode_pages_range"]
 
@@ -34,10 +33,7 @@ def main():
     put("/proc/sys/vm/page-cluster", "0")
     # Reclaim in small steps, so that a store follows a free, as the second pass is meant.
     put("/proc/sys/vm/watermark_boost_factor", "0")
-    for name, value in (("compressor", "lz4"), ("zpool", zpool), ("max_pool_percent", "90"),
-                        ("shrinker_enabled", "N"), ("enabled", "Y")):
-        put(f"{ZSWAP}/{name}", value)
-    os.system("mkswap -q /dev/vdb && swapon /dev/vdb")
+    swap_on(zpool, "/dev/vdb")
     start(FUNCTIONS)
 
     memory = mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)

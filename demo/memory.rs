@@ -14,6 +14,9 @@
 //! memory left: `coldNODE=` tells how many pages, and after `cold=` a line on
 //! standard input is waited for. `swappedNODE=` is the number in the end.
 //!
+//! `memory hold RESERVE_MIB EACH` only locks and scatters, freeing one page of each
+//! EACH, says so (`held=`) and waits for a line on standard input.
+//!
 //! `memory plain-pages` counts, for each node, the pages that
 //! /proc/kpageflags can say nothing about: in use, but neither page cache, nor
 //! anonymous, nor slab, nor page table and so on. Pages of a compressed pool
@@ -184,10 +187,10 @@ fn free_mib() -> io::Result<usize> {
     Ok(kib.ok_or(io::ErrorKind::InvalidData)? / 1024)
 }
 
-/// Locks all free memory but `reserve` MiB and frees one page of each two,
-/// by chance either. (Were it always the first of two, compaction, which looks
+/// Locks all free memory but `reserve` MiB and frees one page of each `each`,
+/// by chance any of them. (Were it always the first, compaction, which looks
 /// for free pages in strides of a power of two, could see none of them.)
-fn scatter(reserve: usize) -> io::Result<Memory> {
+fn scatter(reserve: usize, each: usize) -> io::Result<Memory> {
     let mut memory = Memory::map(free_mib()?)?;
     let mut parts = memory.bytes().chunks_exact_mut(MIB);
     let mut holes = 0;
@@ -198,16 +201,16 @@ fn scatter(reserve: usize) -> io::Result<Memory> {
         lock(part)?;
         locked.push(part);
     }
-    for pair in locked
+    for pages in locked
         .iter_mut()
-        .flat_map(|part| part.chunks_exact_mut(2 * PAGE))
+        .flat_map(|part| part.chunks_exact_mut(each * PAGE))
     {
         // Marsaglia's xorshift: the same choices in every run.
         random ^= random << 13;
         random ^= random >> 7;
         random ^= random << 17;
-        let (first, last) = pair.split_at_mut(PAGE);
-        punch(if random >> 63 == 0 { first } else { last })?;
+        let at = ((random >> 32) * each as u64) >> 32;
+        punch(&mut pages[at as usize * PAGE..][..PAGE])?;
         holes += 1;
     }
     println!("holes={holes}");
@@ -316,11 +319,21 @@ fn wait_after(key: &str, mib: usize) -> io::Result<()> {
     Ok(())
 }
 
-fn fill(path: &str, mib: usize, reserve: usize, nodes: &[u32]) -> io::Result<()> {
+fn lock_program() -> io::Result<()> {
     // SAFETY: locks what is mapped now, the program itself; changes no byte.
-    check(unsafe { mlockall(MCL_CURRENT) })?;
+    check(unsafe { mlockall(MCL_CURRENT) })
+}
+
+fn hold(reserve: usize, each: usize) -> io::Result<()> {
+    lock_program()?;
+    let scattered = scatter(reserve, each)?;
+    wait_after("held", scattered.len / MIB)
+}
+
+fn fill(path: &str, mib: usize, reserve: usize, nodes: &[u32]) -> io::Result<()> {
+    lock_program()?;
     let mut image = Image::open(path)?;
-    let scattered = scatter(reserve)?;
+    let scattered = scatter(reserve, 2)?;
 
     let mut memory = Parts::map(mib, nodes)?;
     let mib = memory.len_mib();
@@ -411,9 +424,11 @@ fn main() -> io::Result<()> {
             let nodes = nodes.map_err(io::Error::other)?;
             fill(image, number(mib)?, number(reserve)?, &nodes)
         }
+        ["hold", reserve, each] => hold(number(reserve)?, number(each)?),
         ["plain-pages"] => plain_pages(),
         _ => Err(io::Error::other(
-            "usage: memory fill IMAGE MIB RESERVE_MIB [NODE...] | memory plain-pages",
+            "usage: memory fill IMAGE MIB RESERVE_MIB [NODE...] | \
+             memory hold RESERVE_MIB EACH | memory plain-pages",
         )),
     }
 }
