@@ -46,6 +46,9 @@ help:
 	@echo 'make density         what it costs in density that zpages stay on their node'
 	@echo 'make holds           how long the pool lock is held at most, by the size of the pool'
 	@echo 'make growth          what a block and a move take, by the size of the pool'
+	@echo 'make bench           compare all allocators under the same workloads: tables and CSV; goes on'
+	@echo '                     after an interruption; SEEDS=5, T="zswap disk/zram..." for some of them,'
+	@echo '                     DOCUMENTS=1: put them into Documentation/bench'
 	@echo 'make vm              a root shell in a guest that has the module loaded'
 	@echo 'make lint            formatting and linters only'
 	@echo 'make kernel          get the guest kernel ready, print its directory'
@@ -100,6 +103,9 @@ holds:
 growth:
 	@$(IN_ROOT) scripts/growth
 
+bench:
+	@$(IN_ROOT) scripts/bench $(addprefix --seeds ,$(SEEDS)) $(if $(DOCUMENTS),--documents) $(T)
+
 lint:
 	@$(IN_ROOT) scripts/test layers spdx shell fmt clippy clippy-module sparse checkpatch
 
@@ -144,5 +150,5 @@ uninstall:
 zbudctl-install:
 	@bin=$$($(IN_ROOT) scripts/build-zbudctl) && $(host)install-zbudctl "$$bin"
 
-.PHONY: all modules modules_install clean help demo picture test test-long test-mutants costs density holds growth lint vm kernel module deb deb-root zbudctl zbudctl-install htmldocs \
+.PHONY: all modules modules_install clean help demo picture test test-long test-mutants costs density holds growth bench lint vm kernel module deb deb-root zbudctl zbudctl-install htmldocs \
 	rust-analyzer check-host install uninstall

@@ -66,6 +66,7 @@ HOST_STEPS = [
     Step("instructions", "ktap"),
     Step("mutants", "ktap"),
     Step("install", "ktap", kernel=True),
+    Step("bench", "ktap", kernel=True),
     Step("fuzz-corpus", "ktap"),
     Step("deb", "ktap", long=True),
     Step("fuzz-actions", "ktap", long=True),

@@ -57,7 +57,7 @@ def complaints(text, name="x.rst"):
 
 
 class KernelDirective(Directive):
-    """What only the kernel's Sphinx knows, and no block of ours."""
+    """What only the kernel's Sphinx knows, or has its text elsewhere: no block of ours."""
 
     has_content, optional_arguments, final_argument_whitespace = True, 1, True
     option_spec = {"alt": directives.unchanged, "caption": directives.unchanged, "rst": directives.flag, "maxdepth": int}
@@ -94,7 +94,7 @@ class Parse(unittest.TestCase):
         self.assertIn("without a block", complaints(".. zbm-run: one\n.. zbm-run: two" + block)[0])
 
     def test_all_blocks_of_the_documents_are_found(self):
-        for name in ("kernel-render", "kernel-figure", "kernel-abi", "toctree"):
+        for name in ("kernel-render", "kernel-figure", "kernel-abi", "toctree", "include"):
             directives.register_directive(name, KernelDirective)
         for path in documents.documents():
             if path.endswith(".md"):
