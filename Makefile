@@ -46,7 +46,7 @@ help:
 	@echo 'make density         what it costs in density that zpages stay on their node'
 	@echo 'make holds           how long the pool lock is held at most, by the size of the pool'
 	@echo 'make growth          what a block and a move take, by the size of the pool'
-	@echo 'make bench           compare all allocators under the same workloads: tables and CSV; goes on'
+	@echo 'make bench           compare all allocators under the same workloads: tables, plots, CSV; goes on'
 	@echo '                     after an interruption; SEEDS=5, T="zswap disk/zram..." for some of them,'
 	@echo '                     DOCUMENTS=1: put them into Documentation/bench'
 	@echo 'make vm              a root shell in a guest that has the module loaded'

@@ -3,10 +3,13 @@
 it does. In KTAP."""
 
 import csv
+import os
 
-from . import plan, samples, tables
+from . import plan, plots, samples, tables
 
 NAMES = ["zswap/zbud", "zswap/movable_ops"]
+# Bytes that a plot without a panel has, at most
+EMPTY = 4000
 # In a guest with so little stored there may be none.
 BY_CHANCE = ("a page that was moved", "pages that leave blocks", "blocks that went")
 
@@ -29,6 +32,9 @@ def of_the_round(session, groups):
             complete = figures and count == len(figures)
             yield f"{allocator} has all of them in the CSV", "" if complete else f"{count} of {len(figures)}"
             yield f"{allocator} is in the table", "" if allocator in text else text
+    for name in plots.NAMES:
+        path = f"{out}/{name}.svg"
+        yield f"{name}.svg is drawn", "" if os.path.exists(path) and os.path.getsize(path) > EMPTY else "it is not"
     yield "nothing has failed", "; ".join(session.bad)
 
 

@@ -2,12 +2,13 @@
 """Whether the programs of `make bench` are sound, by samples whose result is known. Each returns what is
 wrong, or ""."""
 
+import html
 import io
 import itertools
 import os
 import tempfile
 
-from . import data, plan, tables
+from . import data, plan, plots, tables
 from .results import Results
 
 ZSWAP = plan.GROUPS[0]
@@ -75,14 +76,20 @@ def a_seed_has_its_own_data():
     return differ(sum(map(data.same_filled, first)), 0)
 
 
-def every_group_is_in_the_tables():
+def every_group_is_in_the_tables_and_the_plots():
     found = Results()
     for group in plan.GROUPS:
         for allocator in group.allocators:
             names = ("files.out_us", "files.in_us", "files.huge", "files.possible", "churn.stored_0", "churn.pool_0", "churn.pool_1")
             found.add(plan.Run(group, allocator, 1), {name: number for number, name in enumerate(names, 1)})
-    text = tables.text(found, plan.GROUPS)
-    return differ([group.title for group in plan.GROUPS if group.title not in text], [])
+    texts = [tables.text(found, plan.GROUPS)]
+    with tempfile.TemporaryDirectory() as directory:
+        plots.draw_all(found, plan.GROUPS, directory)
+        for name in plots.NAMES:
+            with open(f"{directory}/{name}.svg", encoding="utf-8") as file:
+                texts.append(html.unescape(file.read()))
+    missing = [(n, group.title) for n, text in enumerate(texts) for group in plan.GROUPS if group.title not in text]
+    return differ(missing, [])
 
 
 CHECKS = (
@@ -92,5 +99,5 @@ CHECKS = (
     the_csv_has_each_seed_and_a_gap_where_one_has_failed,
     what_was_chosen_keeps_its_order_and_what_is_unknown_is_refused,
     a_seed_has_its_own_data,
-    every_group_is_in_the_tables,
+    every_group_is_in_the_tables_and_the_plots,
 )
