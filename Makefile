@@ -82,10 +82,10 @@ demo:
 picture:
 	@$(IN_ROOT) scripts/picture --kernel $(or $(KERNEL),stock)
 
-test: $(if $(filter deb,$(T)),deb-root)
+test: $(if $(filter deb,$(T)),deb-roots)
 	@$(IN_ROOT) scripts/test $(test_options) $(T)
 
-test-long: $(if $(filter deb,$(or $(T),deb)),deb-root)
+test-long: $(if $(filter deb,$(or $(T),deb)),deb-roots)
 	@$(IN_ROOT) scripts/test --long $(test_options) $(T)
 
 test-mutants:
@@ -131,8 +131,8 @@ rust-analyzer:
 deb:
 	@ZBM_ROOT_NAME=deb $(IN_ROOT) scripts/deb/build
 
-deb-root:
-	@ZBM_ROOT_NAME=deb scripts/build-root >/dev/null
+deb-roots:
+	@for root in deb secure-boot; do ZBM_ROOT_NAME=$$root scripts/build-root >/dev/null || exit; done
 
 # By the environment only: make hands a variable of its command line on to each make below,
 # the kernel's included.
@@ -150,5 +150,5 @@ uninstall:
 zbudctl-install:
 	@bin=$$($(IN_ROOT) scripts/build-zbudctl) && $(host)install-zbudctl "$$bin"
 
-.PHONY: all modules modules_install clean help demo picture test test-long test-mutants costs density holds growth bench lint vm kernel module deb deb-root zbudctl zbudctl-install htmldocs \
+.PHONY: all modules modules_install clean help demo picture test test-long test-mutants costs density holds growth bench lint vm kernel module deb deb-roots zbudctl zbudctl-install htmldocs \
 	rust-analyzer check-host install uninstall
