@@ -16,17 +16,14 @@ import sys
 import time
 
 import profiler
+from blocks import BLOCK, DISK_SYS, SYS, Blocks
 from files import number, put
 from swap_disk import settled
 
-SYS = "/sys/kernel/zbud_movable"
-DISK = "zbud0"
 BLKDISCARD = 0x1277  # include/uapi/linux/fs.h
-BLOCK = mmap.PAGESIZE
 # Two of which share a page
 LENGTH = 1800
 MEASURED = 2048
-AT_ONCE = 256
 ROUNDS = 5
 # Pages
 ENOUGH = 20_000
@@ -34,33 +31,18 @@ ENOUGH = 20_000
 ALLOCATOR = ["alloc_pages_bulk_noprof", "free_unref_page"]
 
 
-def filled(blocks, length):
-    """Memory of so many blocks, each of which begins with `length` random bytes."""
-    area = mmap.mmap(-1, blocks * BLOCK)
-    for at in range(0, len(area), BLOCK):
-        area[at : at + length] = os.urandom(length)
-    return area
-
-
 class Pool:
-    """The disk: MEASURED blocks at its beginning, and as many behind them that fill a page each
-    as the pool is to have pages."""
+    """The disk: MEASURED blocks at its beginning, two of which share a page, and as many behind them as
+    the pool is to have pages."""
 
     def __init__(self, most):
-        put(f"/sys/block/{DISK}/disksize", str((MEASURED + most) * BLOCK))
-        self.disk = os.open(f"/dev/{DISK}", os.O_RDWR | os.O_DIRECT)
-        self.small, self.large = filled(MEASURED, LENGTH), filled(AT_ONCE, BLOCK)
+        self.behind = Blocks(most, MEASURED)
+        self.disk = self.behind.disk
+        self.small = mmap.mmap(-1, MEASURED * BLOCK)
+        for at in range(0, len(self.small), BLOCK):
+            self.small[at : at + LENGTH] = os.urandom(LENGTH)
         self.buffer = mmap.mmap(-1, BLOCK)
-        self.behind = 0
         self.store()
-
-    def grow(self, pages):
-        while self.behind < pages:
-            count = min(pages - self.behind, AT_ONCE)
-            os.pwrite(self.disk, memoryview(self.large)[: count * BLOCK], (MEASURED + self.behind) * BLOCK)
-            self.behind += count
-        if number(f"{SYS}/pages") < pages:
-            sys.exit(f"growth: {pages} blocks do not take {pages} pages")
 
     def store(self):
         small = memoryview(self.small)
@@ -109,8 +91,8 @@ def main():
     put("/sys/devices/system/cpu/cpu1/online", "0")
     pool = Pool(max(sizes))
     for size in sizes:
-        pool.grow(size)
-        settled(f"/sys/block/{DISK}")
+        pool.behind.grow(size)
+        settled(DISK_SYS)
         found = {"overwrite": [], "load": [], "free": [], "store": [], "move": []}
         for turn in range(ROUNDS):
             for what, act in ("overwrite", pool.store), ("load", pool.load), ("free", pool.free), ("store", pool.store):
@@ -120,7 +102,7 @@ def main():
             if turn == 0 or size * turn < ENOUGH:
                 for request in "0 1", "1 0":
                     found["move"].append(moved(request))
-            settled(f"/sys/block/{DISK}")
+            settled(DISK_SYS)
         if profiler.is_there():
             found["rest"] = [statistics.median(found["move"]) - allocator("0 1", "1 0")]
         for what, instructions in found.items():

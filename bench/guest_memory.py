@@ -13,6 +13,7 @@ from swap_disk import vmstat
 
 sys.path.append(os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "selftests", "tools"))
 from plain_pages import plain  # noqa: E402
+from sysfs import numbers  # noqa: E402
 
 BLOCKS = "/sys/devices/system/memory"
 NODES = "/sys/devices/system/node"
@@ -34,12 +35,8 @@ def tune():
 
 def run_on(node):
     """This process, from now on."""
-    cpus = set()
     with open(f"{NODES}/node{node}/cpulist", encoding="ascii") as file:
-        for part in file.read().split(","):
-            first, _, last = part.strip().partition("-")
-            cpus |= set(range(int(first), int(last or first) + 1))
-    os.sched_setaffinity(0, cpus)
+        os.sched_setaffinity(0, numbers(file.read()))
 
 
 def run_anywhere():
@@ -111,8 +108,8 @@ def plain_pages(ranges):
     return total
 
 
-def offline(block):
-    command = ["timeout", str(PATIENCE), "bash", "-c", f"echo offline >{BLOCKS}/{block}/state"]
+def offline(block, seconds=PATIENCE):
+    command = ["timeout", str(seconds), "bash", "-c", f"echo offline >{BLOCKS}/{block}/state"]
     return subprocess.run(command, stderr=subprocess.DEVNULL).returncode == 0
 
 

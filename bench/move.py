@@ -12,18 +12,13 @@ import subprocess
 import sys
 
 from files import number, put
+from guest_memory import BLOCKS, offline
 
 TRACING = "/sys/kernel/tracing"
 EVENT = f"{TRACING}/events/zbud_movable/migrate/enable"
 SYS = "/sys/kernel/zbud_movable"
 DISK = "zbud0"
-BLOCKS = "/sys/devices/system/memory"
 NODE1 = "/sys/devices/system/node/node1"
-
-
-def offline(block):
-    command = ["timeout", "20", "bash", "-c", f"echo offline >{BLOCKS}/{block}/state"]
-    return subprocess.run(command, stderr=subprocess.DEVNULL).returncode == 0
 
 
 def node_bytes():

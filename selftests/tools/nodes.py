@@ -6,17 +6,9 @@ import glob
 import itertools
 import os
 
+import sysfs
+
 NODES = "/sys/devices/system/node"
-
-
-def cpus(text):
-    """The numbers of a list as sysfs has it: 0-1,3."""
-    found = set()
-    for part in text.strip().split(","):
-        if part:
-            first, _, last = part.partition("-")
-            found.update(range(int(first), int(last or first) + 1))
-    return found
 
 
 def number(path):
@@ -29,8 +21,7 @@ def processors(top=NODES):
     may = os.sched_getaffinity(0)
     sets = []
     for path in sorted(glob.glob(f"{top}/node[0-9]*"), key=number):
-        with open(f"{path}/cpulist") as text:
-            sets.append(cpus(text.read()) & may)
+        sets.append(sysfs.numbers(sysfs.read(f"{path}/cpulist")) & may)
     return [some for some in sets if some] or [may]
 
 

@@ -9,6 +9,16 @@ def read(path):
         return file.read().strip()
 
 
+def numbers(text):
+    """Those of a list as the kernel has it: 0-1,3."""
+    found = set()
+    for part in text.strip().split(","):
+        if part:
+            first, _, last = part.partition("-")
+            found.update(range(int(first), int(last or first) + 1))
+    return found
+
+
 def write(path, text):
     write_bytes(path, text.encode())
 

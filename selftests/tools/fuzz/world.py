@@ -6,7 +6,7 @@ import errno
 import os
 import stat
 
-from sysfs import read, write_bytes
+from sysfs import numbers, read, write_bytes
 
 from . import files, texts
 from .blocks import Opened, Requests, Wrong, WrongData
@@ -423,8 +423,4 @@ def loosely(of, data, disk):
 
 
 def nodes_there():
-    found = set()
-    for part in read("/sys/devices/system/node/has_memory").split(","):
-        first, _, last = part.partition("-")
-        found.update(range(int(first), int(last or first) + 1))
-    return found
+    return numbers(read("/sys/devices/system/node/has_memory"))

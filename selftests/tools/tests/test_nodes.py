@@ -9,11 +9,6 @@ import nodes
 
 
 class Nodes(unittest.TestCase):
-    def test_lists(self):
-        self.assertEqual(nodes.cpus("0-1,3\n"), {0, 1, 3})
-        self.assertEqual(nodes.cpus("12"), {12})
-        self.assertEqual(nodes.cpus("\n"), set())
-
     def test_each_node_by_number_with_what_this_may_use(self):
         one = min(os.sched_getaffinity(0))
         with tempfile.TemporaryDirectory() as top:
