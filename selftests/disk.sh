@@ -18,7 +18,7 @@ scratch
 real_data "$SCRATCH/data" 1
 head -c 1M /dev/urandom >"$SCRATCH/random"
 blocks=$(blocks_of "$SCRATCH/data")
-ktap_set_plan 144
+ktap_set_plan 146
 
 # --- a disk that has no size yet ---
 
@@ -136,6 +136,11 @@ ktap_test_result "it is as it was when it was added" same_bytes "$SCRATCH/fresh"
 ktap_test_result "and nothing is left of what it held" nothing_is_stored
 is "nor its pool" "$([ -d "$POOL" ] && echo pool)" = ""
 expect_errno "$DISK_SYS/reset" 1 0 "reset again"
+make_disk 32M
+ktap_test_result "it holds much" dd if=/dev/urandom of="$DATA" bs=1M count=32 iflag=fullblock oflag=direct status=none
+said=$(python3 "$TOOLS/open_while.py" "$DATA" "$DISK_SYS/reset" 1) || said="$said failed"
+ktap_print_msg "while it is reset: $said"
+is "nobody opens it while it is reset" "${said#refused=}" -gt 0
 make_disk 16M
 ktap_test_result "with a new size it is empty" same_blocks /dev/zero 0 0 4096
 ktap_test_result "a discard" discard 7 100
