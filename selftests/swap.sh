@@ -29,7 +29,7 @@ real_data "$SCRATCH/data" 2
 hog_mib=$(pick 32 16)
 rounds=3
 ! is_long || rounds=$((rounds * 30))
-ktap_set_plan 78
+ktap_set_plan 82
 
 # A group in which half of the process finds room.
 limit=$((hog_mib / 2))
@@ -263,7 +263,24 @@ stop_workers
 wait "${WORKERS[@]}"
 workers_are_content
 use_disk 0
-ktap_test_result "the process ends" hog_stop
 ktap_test_result "what another disk held is right" same_data "$SCRATCH/data"
+
+# --- slots that are freed while somebody reads them ---
+
+# Such a block is locked, so whoever has it locked frees it.
+block_reader() { dd if="$DATA" of=/dev/null bs=1M count=8 iflag=direct status=none; }
+freeing() {
+	local n
+	for ((n = 0; n < rounds * 2; n++)); do hog_do out && hog_do drop && settled && hog_do write 1 || return; done
+}
+drop_all
+ktap_test_result "swap on the disk" swap_on
+start_workers block_reader
+ktap_test_result "a process gives up what is swapped out, $((rounds * 2)) times" freeing
+stop_workers
+wait "${WORKERS[@]}"
+workers_are_content
+ktap_test_result "the process ends, and so does swap" eval "hog_stop && swap_off"
+ktap_test_result "leaves the header only" only_header
 ktap_test_result "a discard of all leaves no page" eval "drop_all && pool_is_empty"
 ktap_finished

@@ -52,7 +52,7 @@ hog_ask() {
 	echo "$*" >&"$hog_in"
 }
 
-# hog_do out|read|write N
+# hog_do out|drop|read|write N
 hog_do() { hog_ask "$@" && hog_answer; }
 
 hog_stop() {

@@ -6,6 +6,7 @@ which zswap wants, or of huge ones:
 
 	out	put all of it out (MADV_PAGEOUT)
 	read	compare each page with what it must be
+	drop	give all of it up: it is zero then (MADV_DONTNEED)
 	write N	turn it round by N pages, so that each page is another
 	quit
 
@@ -16,7 +17,7 @@ import mmap
 import sys
 
 PAGE = mmap.PAGESIZE
-MADV_HUGEPAGE, MADV_NOHUGEPAGE, MADV_PAGEOUT = 14, 15, 21
+MADV_DONTNEED, MADV_HUGEPAGE, MADV_NOHUGEPAGE, MADV_PAGEOUT = 4, 14, 15, 21
 
 
 class WrongData(Exception):
@@ -47,6 +48,10 @@ class Hog:
         self.memory.madvise(MADV_PAGEOUT)
         return self.pages
 
+    def drop(self):
+        self.memory.madvise(MADV_DONTNEED)
+        return self.pages
+
     def read(self):
         for page in range(self.pages):
             if self.memory[page * PAGE : (page + 1) * PAGE] != self.expected(page):
@@ -62,7 +67,7 @@ def main():
         try:
             if words[0] == "quit":
                 break
-            action = {"out": hog.out, "read": hog.read, "write": hog.write}[words[0]]
+            action = {"out": hog.out, "drop": hog.drop, "read": hog.read, "write": hog.write}[words[0]]
             print("ok", action(*map(int, words[1:])), flush=True)
         except WrongData as error:
             print("wrong data:", error, flush=True)
