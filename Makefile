@@ -45,6 +45,7 @@ help:
 	@echo 'make costs           what each mover costs, and zbud, in instructions'
 	@echo 'make density         what it costs in density that zpages stay on their node'
 	@echo 'make holds           how long the pool lock is held at most, by the size of the pool'
+	@echo 'make contention      how often tasks wait for the locks of zswap'\''s allocators'
 	@echo 'make growth          what a block and a move take, by the size of the pool'
 	@echo 'make bench           compare all allocators under the same workloads: tables, plots, CSV; goes on'
 	@echo '                     after an interruption; SEEDS=5, T="zswap disk/zram..." for some of them,'
@@ -55,7 +56,8 @@ help:
 	@echo 'make module          build the module for it, print its directory'
 	@echo '    KERNEL=... with demo, picture, test, vm, kernel, module: release (6.12, the default but for demo and picture), debug (KASAN, lockdep), built here;'
 	@echo '                     stock, stock-7.2, stock-7.3: Debian'\''s unmodified kernels (the newest,'
-	@echo '                     or ZBM_STOCK_VERSION=7.2.12); no-zsmalloc: 7.2 without zsmalloc, debug-7.3: 7.3 as debug, built here'
+	@echo '                     or ZBM_STOCK_VERSION=7.2.12); no-zsmalloc: 7.2 without zsmalloc; 7.3 without it: debug-7.3,'
+	@echo '                     modversions-7.3, cfi-7.3 (scripts/kernel/build tells of them), built here'
 	@echo 'make check-host      tell whether this host can have it, and what is missing for that'
 	@echo 'make install         build it for this host with its own tools, and install it: module, zbudctl,'
 	@echo '                     manual, unit; KVER=RELEASE for another kernel than the running one, TRY=1'
@@ -99,6 +101,9 @@ density:
 
 holds:
 	@$(IN_ROOT) scripts/holds
+
+contention:
+	@$(IN_ROOT) scripts/contention
 
 growth:
 	@$(IN_ROOT) scripts/growth
@@ -150,5 +155,5 @@ uninstall:
 zbudctl-install:
 	@bin=$$($(IN_ROOT) scripts/build-zbudctl) && $(host)install-zbudctl "$$bin"
 
-.PHONY: all modules modules_install clean help demo picture test test-long test-mutants costs density holds growth bench lint vm kernel module deb deb-roots zbudctl zbudctl-install htmldocs \
+.PHONY: all modules modules_install clean help demo picture test test-long test-mutants costs density holds contention growth bench lint vm kernel module deb deb-roots zbudctl zbudctl-install htmldocs \
 	rust-analyzer check-host install uninstall

@@ -14,11 +14,11 @@ where the kernel has the function profiler; `out_all` and `in_all` are all that 
 to put a page out and to get it back, when that is asked for."""
 
 import mmap
-import os
 import sys
 import time
 
 import profiler
+from processor import idle
 from profiler import per
 from swap_disk import MADV_PAGEOUT, settled, small_pages, swap_on, vmstat
 
@@ -26,13 +26,6 @@ PAGED_MIB = 64
 OUT, INTO = "swap_writepage_bdev_sync", "swap_read_folio_bdev_sync"
 # The last is what the worker does, with the page cache.
 FREE = ["swap_entry_range_free", "truncate_inode_pages_range"]
-
-
-def idle():
-    """Nanoseconds in which the only processor had nothing to do: reclaim waits at times."""
-    with open("/proc/stat") as stat:
-        of_all = stat.readline().split()
-    return (int(of_all[4]) + int(of_all[5])) * 10**9 // os.sysconf("SC_CLK_TCK")
 
 
 def passed(work):

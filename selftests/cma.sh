@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # zbm-vm: --append cma=64M
 # zbm-test: release
+# zbm-long: built
 # zbm-guest: shared
 #
 # Contiguous memory: pool pages get into the CMA area, as movable memory does, and

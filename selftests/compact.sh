@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # zbm-test: release page_cache stock
-# zbm-long: debug
+# zbm-long: debug built
 # zbm-guest: shared
 #
 # Re-pairing: after `compact` the pool has about as few pages as its zpages can be put in,

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # zbm-test: release stock
+# zbm-long: built
 # zbm-guest: shared
 #
 # What goes to the disk comes back: real programs, random bytes that do not compress,

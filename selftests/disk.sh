@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # zbm-test: release stock
+# zbm-long: built
 # zbm-guest: shared
 #
 # The size of a disk, its end by reset, the making and removing of disks, and who may read or

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # zbm-test: release page_cache stock
+# zbm-long: built
 # zbm-guest: shared
 #
 # Memory that breaks under the pool (hard_offline_page, which says of a sound page frame

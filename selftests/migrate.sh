@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # zbm-vm: --nodes 4 --mem 1280M
 # zbm-test: release stock
+# zbm-long: built
 #
 # The knob `migrate`: what migrate_pages(2) does for a process's pages, for those of
 # the pools. Relative placement is kept, sets of different size are folded, sets

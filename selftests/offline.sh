@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # zbm-test: release stock
+# zbm-long: built
 #
 # Memory with pool pages in it goes offline: real data is stored on node 1, in
 # ZONE_MOVABLE at that; each memory block in which pages of it lie goes offline,

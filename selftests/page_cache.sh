@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # zbm-mover: page_cache
 # zbm-test: page_cache stock
+# zbm-long: built
 #
 # The pool as a mapping, with the mover page_cache: /dev/zbud_movable, read-only, and
 # every system call that moves a process's pages from node to node. Each time all

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # zbm-vm: --qemu "-drive driver=null-co,size=1G,read-zeroes=on,snapshot=on,if=virtio -virtfs local,path=%t/share,mount_tag=zbm_late,security_model=none"
 # zbm-test: stock
+# zbm-long: built
 #
 # Hibernation and suspend with disks in use, one for blocks and one for swap. An image that would
 # go to the disk itself is refused before a byte is written, and everything goes on. With the image

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # zbm-test: release page_cache stock
+# zbm-long: built
 # zbm-guest: shared
 #
 # The module loads, shows itself, and leaves nothing behind when it goes.

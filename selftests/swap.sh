@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # zbm-test: release page_cache stock
-# zbm-long: rounds debug
+# zbm-long: rounds debug built
 #
 # Swap on the disk: a process that is larger than its memory group may be reads what it
 # wrote, each page of it, of small pages and of huge ones, while pool pages move; what it frees

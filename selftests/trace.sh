@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # zbm-test: release page_cache stock
-# zbm-long: debug
+# zbm-long: debug built
 #
 # The trace events zbud_movable:*: one for each zpage that comes, goes or is re-paired, each page
 # that moves or is refused, each node of a request, with the figures that the counters have; their fields,

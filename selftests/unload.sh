@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # zbm-test: release
-# zbm-long: debug
+# zbm-long: debug built
 #
 # The module goes at any time that nobody uses it, with data and pins on its
 # disk, while the kernel compacts and takes memory offline; and not while the disk or a file

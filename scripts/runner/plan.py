@@ -12,14 +12,16 @@ A test, selftests/NAME.sh, says so itself in the first lines of its file:
                           to skip as a whole there is a failure.
                           `make test-long` runs it in the others of these
     # zbm-long: WHAT...   what `make test-long` adds: "rounds" (more rounds under
-                          6.12), "debug" (the debug kernels, with each mover)
+                          6.12), "debug" (the debug kernels, with each mover), "built"
+                          (kernels that are there for how they are built, with each mover)
     # zbm-guest: shared   it leaves a guest as it has found it, and does not need a
                           fresh one: tests with the same zbm-vm share a guest
 
 `make test` and `make test-long` together run every test under every kernel with every
 mover that the kernel has. Exceptions: "page_cache" under no-zsmalloc is the same as
-under stock-7.2, and the debug kernels, where a test takes minutes, are for the tests that
-hunt races and leaks.
+under stock-7.2; the debug kernels, where a test takes minutes, are for the tests that
+hunt races and leaks; and those that are built in other ways are for the tests that go
+through all that the module and the kernel call of each other.
 """
 
 import os
@@ -31,9 +33,11 @@ TOP = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", ".."))
 DEFAULT = "-"  # the mover that the module chooses by itself
 TEST_KERNELS = ["release", "stock"]
 DEBUG_KERNELS = ["debug", "debug-7.3"]
-LONG_KERNELS = ["release", "stock", "no-zsmalloc", "stock-7.2", *DEBUG_KERNELS]
+# How they are built is what matters: who calls what, not what it does
+BUILT_KERNELS = ["modversions-7.3", "cfi-7.3"]
+LONG_KERNELS = ["release", "stock", "no-zsmalloc", "stock-7.2", *BUILT_KERNELS, *DEBUG_KERNELS]
 # Kernels that have both movers
-TWO_MOVERS = ("release", "no-zsmalloc", *DEBUG_KERNELS)
+TWO_MOVERS = ("release", "no-zsmalloc", *BUILT_KERNELS, *DEBUG_KERNELS)
 PLACES = {"release": ("release", DEFAULT), "page_cache": ("release", "page_cache"), "stock": ("stock", DEFAULT)}
 
 
@@ -86,6 +90,7 @@ class Test:
     places: list = field(default_factory=list)
     rounds: bool = False
     debug: bool = False
+    built: bool = False
     shared: bool = False
 
 
@@ -126,8 +131,8 @@ def parse(name, text):
             test.mover = words[0]
         elif key == "zbm-test" and set(words) <= set(PLACES):
             test.places = words
-        elif key == "zbm-long" and set(words) <= {"rounds", "debug"}:
-            test.rounds, test.debug = "rounds" in words, "debug" in words
+        elif key == "zbm-long" and set(words) <= {"rounds", "debug", "built"}:
+            test.rounds, test.debug, test.built = "rounds" in words, "debug" in words, "built" in words
         elif key == "zbm-guest" and words == ["shared"]:
             test.shared = True
         else:
@@ -169,8 +174,9 @@ def wanted(run, long=False, chosen=False, only=None):
             more_rounds = kernel == "release" and test.rounds
             if short != (not long) and not (long and more_rounds):
                 return False
-        elif kernel in DEBUG_KERNELS:
-            if not test.debug and (long or not (mover == DEFAULT or test.mover == "page_cache")):
+        elif kernel in DEBUG_KERNELS or kernel in BUILT_KERNELS:
+            meant = test.debug if kernel in DEBUG_KERNELS else test.built
+            if not meant and (long or not (mover == DEFAULT or test.mover == "page_cache")):
                 return False
         elif long and not (mover == DEFAULT or test.mover == "page_cache"):
             return False

@@ -82,11 +82,12 @@ def test_and_test_long_together_leave_nothing_out():
             names = {run.test.name for run in plan.runs(tests, kernel, long=True) if run.mover == mover}
             names |= {test.name for test in tests if test.mover == "page_cache"}
             same(names, {test.name for test in tests})
-    for kernel in plan.DEBUG_KERNELS:
-        debug = {(run.test.name, run.mover) for run in plan.runs(tests, kernel, long=True)}
+    for kernel in plan.DEBUG_KERNELS + plan.BUILT_KERNELS:
+        found = {(run.test.name, run.mover) for run in plan.runs(tests, kernel, long=True)}
         for test in tests:
-            for mover in plan.movers(kernel) if test.debug and test.mover == "" else []:
-                assert (test.name, mover) in debug, (kernel, test.name, mover)
+            meant = test.debug if kernel in plan.DEBUG_KERNELS else test.built
+            for mover in plan.movers(kernel) if meant and test.mover == "" else []:
+                assert (test.name, mover) in found, (kernel, test.name, mover)
 
 
 @check
