@@ -6,7 +6,8 @@
 # Memory with pool pages in it goes offline: real data is stored on node 1, in
 # ZONE_MOVABLE at that; each memory block in which pages of it lie goes offline,
 # every page is then on node 0, counted as moved out there and in here, with its
-# contents as they were; the blocks come back and are used again.
+# contents as they were; the blocks come back and are used again, and what a request to move
+pages has brought there leaves as well.
 
 . "$(dirname "$0")/lib.sh"
 ktap_print_header
@@ -22,7 +23,7 @@ find_removable 1 online_movable || ktap_exit_skip "no memory of node 1 can go of
 at_exit 'bring_back 1'
 scratch
 real_data "$SCRATCH/data" "$(pick 40 16)"
-ktap_set_plan 22
+ktap_set_plan 24
 ktap_print_msg "blocks of node 1: $(node_blocks 1 | tr '\n' ' '), of which can go: ${REMOVABLE[*]}"
 
 take_offline() {
@@ -73,5 +74,13 @@ again() {
 		at_rest && [ "$(counter node1/pages)" = "$(counter pages)" ]
 }
 ktap_test_result "and are used again" again
+# mm must find a page as well when it was a request that brought it there.
+brought() {
+	echo "1 0" >"$SYS/migrate" && echo "0 1" >"$SYS/migrate" && [ "$(counter node1/pages)" = "$(counter pages)" ] || return
+	mapfile -t used < <(pool_blocks)
+	take_offline "${used[@]}" && [ "$(counter node1/pages)" = 0 ] && same_data "$SCRATCH/data"
+}
+ktap_test_result "what a request has brought there goes, too" brought
+ktap_test_result "and the blocks come back" bring_back 1
 ktap_test_result "a discard of all leaves no page" eval "drop_all; pool_is_empty"
 ktap_finished
