@@ -42,7 +42,7 @@ mapper_says() {
 }
 ktap_test_result "opens it" mapper_start
 mapper_says "maps each page of the pool" "$pages" map
-mapper_says "refuses to be written to" 9 refused
+mapper_says "refuses to be written to" 11 refused
 mapper_says "has an end" 0 beyond
 lines() { awk -v device="$DEVICE" 'index($0, device) { for (i = 1; i <= NF; i++) if ($i ~ /^N[0-9]+=/) printf "%s ", $i }' "/proc/$MAPPER_PID/numa_maps"; }
 is "numa_maps shows them on node 0" "$(lines)" = "N0=$pages "

@@ -141,8 +141,8 @@ class Mapper:
                 return 0
             return ctypes.get_errno()
 
-        def try_mprotect(protection):
-            return ctypes.get_errno() if libc.mprotect(ctypes.c_void_p(self.at), PAGE, protection) else 0
+        def try_mprotect(at, protection):
+            return ctypes.get_errno() if libc.mprotect(ctypes.c_void_p(at), PAGE, protection) else 0
 
         def try_open(flags):
             try:
@@ -154,7 +154,10 @@ class Mapper:
         got = [try_open(flags) for flags in (os.O_RDWR, os.O_WRONLY, os.O_RDWR | os.O_TRUNC)]
         got += [try_mmap(flags, read | more)
                 for flags in (mmap.MAP_SHARED, mmap.MAP_PRIVATE) for more in (write, execute)]
-        got += [try_mprotect(read | more) for more in (write, execute)]
+        # Not even as a copy of its own.
+        private = libc.mmap(None, PAGE, read, mmap.MAP_PRIVATE, self.fd, 0)
+        got += [try_mprotect(at, read | more) for at in (self.at, private) for more in (write, execute)]
+        libc.munmap(ctypes.c_void_p(private), PAGE)
         if any(error != errno.EACCES for error in got):
             raise ValueError(f"not EACCES: {got}")
         return len(got)
