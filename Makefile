@@ -51,6 +51,9 @@ help:
 	@echo '                     after an interruption; SEEDS=5, T="zswap disk/zram..." for some of them,'
 	@echo '                     DOCUMENTS=1: put them into Documentation/bench'
 	@echo 'make vm              a root shell in a guest that has the module loaded'
+	@echo 'make others          other people'\''s tests on our disk and pool, beside zram and zsmalloc; goes on after an'
+	@echo '                     interruption; T="stock/swap device..." for some of them, DOCUMENTS=1: put the'
+	@echo '                     tables into Documentation/others.rst'
 	@echo 'make lint            formatting and linters only'
 	@echo 'make kernel          get the guest kernel ready, print its directory'
 	@echo 'make module          build the module for it, print its directory'
@@ -84,10 +87,10 @@ demo:
 picture:
 	@$(IN_ROOT) scripts/picture --kernel $(or $(KERNEL),stock)
 
-test: $(if $(filter deb,$(T)),deb-roots)
+test: $(if $(filter deb,$(T)),deb-roots) $(if $(filter others,$(T)),others-root)
 	@$(IN_ROOT) scripts/test $(test_options) $(T)
 
-test-long: $(if $(filter deb,$(or $(T),deb)),deb-roots)
+test-long: $(if $(filter deb,$(or $(T),deb)),deb-roots) $(if $(filter others,$(or $(T),others)),others-root)
 	@$(IN_ROOT) scripts/test --long $(test_options) $(T)
 
 test-mutants:
@@ -110,6 +113,9 @@ growth:
 
 bench:
 	@$(IN_ROOT) scripts/bench $(addprefix --seeds ,$(SEEDS)) $(if $(DOCUMENTS),--documents) $(T)
+
+others: others-root
+	@$(IN_ROOT) scripts/others $(if $(DOCUMENTS),--documents) $(T)
 
 lint:
 	@$(IN_ROOT) scripts/test layers spdx shell fmt clippy clippy-module sparse checkpatch
@@ -139,6 +145,9 @@ deb:
 deb-roots:
 	@for root in deb secure-boot; do ZBM_ROOT_NAME=$$root scripts/build-root >/dev/null || exit; done
 
+others-root:
+	@ZBM_ROOT_NAME=others scripts/build-root >/dev/null
+
 # By the environment only: make hands a variable of its command line on to each make below,
 # the kernel's included.
 host = MAKEFLAGS= $(foreach v,KVER TRY DESTDIR PREFIX SOURCE RUSTC BINDGEN SIGN_KEY SIGN_CERT,$(v)='$($(v))') scripts/host/
@@ -155,5 +164,5 @@ uninstall:
 zbudctl-install:
 	@bin=$$($(IN_ROOT) scripts/build-zbudctl) && $(host)install-zbudctl "$$bin"
 
-.PHONY: all modules modules_install clean help demo picture test test-long test-mutants costs density holds contention growth bench lint vm kernel module deb deb-roots zbudctl zbudctl-install htmldocs \
+.PHONY: all modules modules_install clean help demo picture test test-long test-mutants costs density holds contention growth bench others lint vm kernel module deb deb-roots others-root zbudctl zbudctl-install htmldocs \
 	rust-analyzer check-host install uninstall
