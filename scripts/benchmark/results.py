@@ -3,12 +3,9 @@
 on where it was, and written as CSV."""
 
 import csv
-import hashlib
-import json
 import os
 
-from runner.kept import digest_of
-from runner.plan import TOP
+from runner.store import Store
 
 # Everything that can change a figure
 SOURCES = ["Kbuild", "Cargo.toml", "src", "drivers", "bench", "demo/memory.rs", "selftests/tools", "scripts/vm",
@@ -16,34 +13,13 @@ SOURCES = ["Kbuild", "Cargo.toml", "src", "drivers", "bench", "demo/memory.rs", 
            "scripts/demo-data", "scripts/demo-lib.sh", "scripts/packages"]  # fmt: skip
 
 
-class Kept:
-    """Figures of a run, {WORKLOAD.FIGURE: value}, by all that they depend on."""
+def kept(directory, fresh):
+    return Store(directory, SOURCES, fresh)
 
-    def __init__(self, directory, fresh):
-        self.directory, self.fresh, self.content = directory, fresh, digest_of(TOP, SOURCES)
-        os.makedirs(directory, exist_ok=True)
 
-    def path(self, run, kernel, sizes, image):
-        names = [os.path.basename(path) for path in (kernel, image)]
-        key = [self.content, *names, sizes, run.group.name, run.allocator, str(run.seed)]
-        return f"{self.directory}/{hashlib.sha256(chr(10).join(key).encode()).hexdigest()[:32]}"
-
-    def load(self, *what):
-        """None if there are none."""
-        try:
-            with open(self.path(*what), encoding="utf-8") as file:
-                return None if self.fresh else json.load(file)
-        except (OSError, ValueError):
-            return None
-
-    def store(self, figures, *what):
-        # Not if the sources have changed under the run
-        if digest_of(TOP, SOURCES) != self.content:
-            return
-        path = self.path(*what)
-        with open(path + ".partial", "w", encoding="utf-8") as file:
-            json.dump(figures, file)
-        os.replace(path + ".partial", path)
+def key(run, kernel, sizes, image):
+    """What the figures of a run depend on beside the sources."""
+    return os.path.basename(kernel), os.path.basename(image), sizes, run.group.name, run.allocator, str(run.seed)
 
 
 class Results:

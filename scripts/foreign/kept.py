@@ -1,14 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
 """What guests have given, kept in the cache: by all that it depends on."""
 
-import hashlib
-import json
 import os
 import time
 from dataclasses import asdict
 
-from runner.kept import digest_of
-from runner.plan import TOP
+from runner.store import Store
 
 from .guests import Cell
 
@@ -20,31 +17,20 @@ SOURCES = ["Kbuild", "Cargo.toml", "src", "drivers", "others", "scripts/foreign/
 
 class Kept:
     def __init__(self, directory, fresh):
-        self.directory, self.fresh, self.content = directory, fresh, digest_of(TOP, SOURCES)
-        os.makedirs(directory, exist_ok=True)
+        self.guests = Store(directory, SOURCES, fresh)
 
-    def path(self, kernel, group, built, root):
+    @staticmethod
+    def key(kernel, group, built, root):
         """built: as Guests.kernel gives it."""
-        key = [self.content, kernel, repr(group), os.path.basename(built[0]), os.path.basename(built[2]), os.path.basename(root)]
-        return f"{self.directory}/{hashlib.sha256(chr(10).join(key).encode()).hexdigest()[:32]}"
+        return kernel, repr(group), os.path.basename(built[0]), os.path.basename(built[2]), os.path.basename(root)
 
     def load(self, *what):
         """(cells, when), or (None, None) if there are none."""
-        try:
-            with open(self.path(*what), encoding="utf-8") as file:
-                kept = None if self.fresh else json.load(file)
-        except (OSError, ValueError):
-            kept = None
+        kept = self.guests.load(*self.key(*what))
         if not kept:
             return None, None
         return {(number, column): Cell(**cell) for number, column, cell in kept["cells"]}, kept["when"]
 
     def store(self, cells, *what):
-        # Not if the sources have changed under the run
-        if digest_of(TOP, SOURCES) != self.content:
-            return
         kept = {"when": time.strftime("%Y-%m-%d %H:%M"), "cells": [[*key, asdict(cell)] for key, cell in cells.items()]}
-        path = self.path(*what)
-        with open(f"{path}.partial", "w", encoding="utf-8") as file:
-            json.dump(kept, file)
-        os.replace(f"{path}.partial", path)
+        self.guests.store(kept, *self.key(*what))
