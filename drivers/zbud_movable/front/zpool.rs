@@ -71,7 +71,7 @@ impl Driver {
             free: Some(free),
             // A mapping is a pin, not a lock: it may be held across a sleep.
             sleep_mapped: true,
-            map: Some(map),
+            map: Some(bindings::zbm_zpool_map),
             unmap: Some(unmap),
             total_pages: Some(total_pages),
             ..bindings::zpool_driver::empty()
@@ -258,8 +258,9 @@ unsafe extern "C" fn free(pool: *mut c_void, handle: usize) {
 /// # Safety
 ///
 /// Called by zpool only, as struct zpool_driver says: with a live pool and with
-/// handles that `malloc` gave.
-unsafe extern "C" fn map(
+/// handles that `malloc` gave; through callbacks.c.
+#[no_mangle]
+unsafe extern "C" fn zbud_movable_zpool_map(
     pool: *mut c_void,
     handle: usize,
     mode: bindings::zpool_mapmode,

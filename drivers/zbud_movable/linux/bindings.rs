@@ -50,6 +50,7 @@ empty!(
     miscdevice,
     notifier_block,
     vm_operations_struct,
+    zbm_device_attribute,
     zbm_segment
 );
 #[cfg(CONFIG_ZPOOL)]

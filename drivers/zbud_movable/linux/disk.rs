@@ -69,14 +69,11 @@ unsafe impl<D: BlockDevice> Sync for Attribute<D> {}
 
 impl<D: BlockDevice> Attribute<D> {
     pub(crate) const fn new(name: &'static core::ffi::CStr, mode: u16, file: D::File) -> Self {
-        let mut attr = bindings::attribute::empty();
-        attr.name = name.as_ptr().cast();
-        attr.mode = mode;
-        let attr = bindings::zbm_device_attribute {
-            attr,
-            show: Some(show::<D>),
-            store: Some(store::<D>),
-        };
+        let mut attr = bindings::zbm_device_attribute::empty();
+        attr.attr.name = name.as_ptr().cast();
+        attr.attr.mode = mode;
+        attr.show = Some(show::<D>);
+        attr.store = Some(store::<D>);
         Self { attr, file }
     }
 }

@@ -16,6 +16,21 @@
 #include <linux/nodemask.h>
 #include <linux/shrinker.h>
 #include <linux/workqueue.h>
+#ifdef CONFIG_ZPOOL
+#include <linux/zpool.h>
+#endif
+
+/* callbacks.c: callbacks of the kernel's, and what each calls, which is in Rust. */
+int zbm_migrate_page(struct page *dst, struct page *src, enum migrate_mode mode);
+int zbud_movable_migrate_page(struct page *dst, struct page *src, unsigned int mode);
+int zbm_migrate_folio(struct address_space *mapping, struct folio *dst, struct folio *src,
+		      enum migrate_mode mode);
+int zbud_movable_migrate_folio(struct address_space *mapping, struct folio *dst,
+			       struct folio *src, unsigned int mode);
+#ifdef CONFIG_ZPOOL
+void *zbm_zpool_map(void *pool, unsigned long handle, enum zpool_mapmode mode);
+void *zbud_movable_zpool_map(void *pool, unsigned long handle, unsigned int mode);
+#endif
 
 /* page.c */
 /*
@@ -230,12 +245,21 @@ int zbm_leaf_number_get(unsigned int end, gfp_t gfp);
 void zbm_leaf_number_put(unsigned int number);
 
 /* disk.c */
-/* struct device_attribute, of which some kernels have a union in place of each callback. */
+/*
+ * struct device_attribute, of which 7.x has a union in place of each callback; or two callbacks,
+ * one of which is not set, where their types are checked.
+ */
 struct zbm_device_attribute {
 	struct attribute attr;
 	ssize_t (*show)(struct device *dev, struct device_attribute *attr, char *buf);
+#if defined(CONFIG_CFI) && defined(__SYSFS_FUNCTION_ALTERNATIVE)
+	void *show_const;
+#endif
 	ssize_t (*store)(struct device *dev, struct device_attribute *attr, const char *buf,
 			 size_t count);
+#if defined(CONFIG_CFI) && defined(__SYSFS_FUNCTION_ALTERNATIVE)
+	void *store_const;
+#endif
 };
 
 void zbm_attribute_group_set(struct attribute_group *group, struct attribute **attrs);

@@ -25,7 +25,7 @@ use kernel::sync::{Arc, ArcBorrow};
 /// `page->mapping`, whose two low bits are flags.
 static OPS: bindings::movable_operations = bindings::movable_operations {
     isolate_page: Some(isolate_page),
-    migrate_page: Some(migrate_page),
+    migrate_page: Some(bindings::zbm_migrate_page),
     putback_page: Some(putback_page),
 };
 
@@ -280,8 +280,9 @@ unsafe extern "C" fn isolate_page(
 ///
 /// # Safety
 ///
-/// Called by mm only, as struct movable_operations says.
-unsafe extern "C" fn migrate_page(
+/// Called by mm only, as struct movable_operations says, through callbacks.c.
+#[no_mangle]
+unsafe extern "C" fn zbud_movable_migrate_page(
     dst: *mut bindings::page,
     src: *mut bindings::page,
     mode: bindings::migrate_mode,

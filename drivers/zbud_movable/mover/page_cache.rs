@@ -63,7 +63,7 @@ static OPS: bindings::address_space_operations = bindings::address_space_operati
     // mm calls it without a look. Nobody can write to a page, so nothing is lost if a
     // driver that had one pinned says that it did.
     dirty_folio: Some(bindings::noop_dirty_folio),
-    migrate_folio: Some(migrate_folio),
+    migrate_folio: Some(bindings::zbm_migrate_folio),
     error_remove_folio: Some(error_remove_folio),
     release_folio: Some(release_folio),
     invalidate_folio: Some(invalidate_folio),
@@ -329,8 +329,9 @@ pub(crate) unsafe fn wipe(page: *mut bindings::page) -> Result<bool> {
 ///
 /// # Safety
 ///
-/// Called by mm only, with both folios locked and `src` in our mapping.
-unsafe extern "C" fn migrate_folio(
+/// Called by mm only, with both folios locked and `src` in our mapping, through callbacks.c.
+#[no_mangle]
+unsafe extern "C" fn zbud_movable_migrate_folio(
     mapping: *mut bindings::address_space,
     dst: *mut bindings::folio,
     src: *mut bindings::folio,
