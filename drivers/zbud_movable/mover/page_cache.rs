@@ -164,7 +164,6 @@ unsafe impl Mover<Pool> for PageCache {
         gfp: u32,
     ) -> Result<LockedPage> {
         let owner = Arc::into_raw(pool).cast_mut();
-        let gfp = gfp & !bindings::ZBM_GFP_ZONE_BITS;
         // SAFETY: The page is new and ours, the address space valid.
         let added = to_result(unsafe {
             let page = page.page().as_ptr();
