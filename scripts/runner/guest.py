@@ -140,7 +140,7 @@ class Guests:
             *[word for tool in self.tools for word in ("--tool", tool)],
             *self.how.args, *test.vm,
             "--env", f"ZBM_LONG={1 if self.rounds else ''}", "--env", f"ZBM_MOVER={mover}",
-            "--env", f"ZBM_SEED={os.environ.get('ZBM_SEED', '')}",
+            "--env", f"ZBM_SEED={os.environ.get('ZBM_SEED', '')}", "--env", f"ZBM_PART={runs[0].part}",
             "--log", f"{directory}/console.log", "--timeout", "0", "--",
             f"{TOP}/scripts/vm/run-tests", str(self.how.limit), *[run.test.name for run in runs],
         ]  # fmt: skip

@@ -23,7 +23,7 @@ class Kept:
     def key(run, kernel, rounds):
         """kernel: its directory, whose name has the key of its source and
         configuration."""
-        return os.path.basename(kernel), run.mover, run.test.name, str(bool(rounds))
+        return os.path.basename(kernel), run.mover, run.test.name, str(run.part), str(bool(rounds))
 
     def load(self, run, kernel, rounds):
         """(results, when) of a pass with this very content, or None."""

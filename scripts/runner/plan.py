@@ -14,6 +14,9 @@ A test, selftests/NAME.sh, says so itself in the first lines of its file:
     # zbm-long: WHAT...   what `make test-long` adds: "rounds" (more rounds under
                           6.12), "debug" (the debug kernels, with each mover), "built"
                           (kernels that are there for how they are built, with each mover)
+    # zbm-parts: N        `make test-long` runs it so many times where it adds rounds, and
+                          under the debug kernel of 6.12; each is a run of its own, whose
+                          verdict is kept, and finds its number in ZBM_PART
     # zbm-guest: shared   it leaves a guest as it has found it, and does not need a
                           fresh one: tests with the same zbm-vm share a guest
 
@@ -94,6 +97,7 @@ class Test:
     debug: bool = False
     built: bool = False
     shared: bool = False
+    parts: int = 1
 
 
 @dataclass
@@ -103,10 +107,12 @@ class Run:
     test: Test
     kernel: str
     mover: str = DEFAULT
+    part: int = 1
 
     @property
     def name(self):
-        shown = self.test.name + ("" if self.mover == DEFAULT else "@" + self.mover)
+        shown = self.test.name + (f".{self.part}" if self.part > 1 else "")
+        shown += "" if self.mover == DEFAULT else "@" + self.mover
         return shown if self.kernel == "release" else f"{self.kernel} {shown}"
 
     @property
@@ -122,7 +128,7 @@ def parse(name, text):
         if not line.startswith("#"):
             break
         match = re.match(r"# (zbm-[a-z]+): *(.*)", line)
-        if not match and re.match(r"#\W*zbm[-_ ]?(vm|mover|test|long|guest)\b", line, re.IGNORECASE):
+        if not match and re.match(r"#\W*zbm[-_ ]?(vm|mover|test|long|guest|parts)\b", line, re.IGNORECASE):
             raise ValueError(f"selftests/{name}.sh: what is '{line}'? See scripts/runner/plan.py")
         if not match:
             continue
@@ -137,6 +143,8 @@ def parse(name, text):
             test.rounds, test.debug, test.built = "rounds" in words, "debug" in words, "built" in words
         elif key == "zbm-guest" and words == ["shared"]:
             test.shared = True
+        elif key == "zbm-parts" and len(words) == 1 and words[0].isdecimal() and int(words[0]) > 1:
+            test.parts = int(words[0])
         else:
             raise ValueError(f"selftests/{name}.sh: what is '{line}'? See scripts/runner/plan.py")
     return test
@@ -189,8 +197,13 @@ def wanted(run, long=False, chosen=False, only=None):
     return test.mover == mover or movers(kernel, only) == [DEFAULT]
 
 
+def parts(test, kernel, long):
+    return test.parts if long and (kernel == "release" and test.rounds or kernel == "debug" and test.debug) else 1
+
+
 def runs(tests, kernel, long=False, chosen=False, only=None):
-    every = [Run(test, kernel, mover) for mover in movers(kernel, only) for test in tests]
+    every = [Run(test, kernel, mover, part)
+             for mover in movers(kernel, only) for test in tests for part in range(1, parts(test, kernel, long) + 1)]
     return [run for run in every if wanted(run, long, chosen, only)]
 
 
@@ -199,7 +212,7 @@ def guests(todo):
     Under a debug kernel, which watches for leaks, nothing is shared."""
     batches, by_machine = [], {}
     for run in todo:
-        if not run.test.shared or run.kernel in DEBUG_KERNELS:
+        if not run.test.shared or run.test.parts > 1 or run.kernel in DEBUG_KERNELS:
             batches.append([run])
             continue
         machine = (run.kernel, run.mover, tuple(run.test.vm))

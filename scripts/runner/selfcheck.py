@@ -50,7 +50,7 @@ def headers_are_read():
 @check
 def a_header_that_nobody_knows_is_an_error():
     for text in ("# zbm-tset: release\n", "# zbm-test: relaese\n", "# zbm-mover: mapping\n", "# zbm-long: both\n",
-                 "# zbm-vm --nodes 4\n", "#zbm-vm: --nodes 4\n", "# zbm_vm: --nodes 4\n"):
+                 "# zbm-vm --nodes 4\n", "#zbm-vm: --nodes 4\n", "# zbm_vm: --nodes 4\n", "# zbm-parts 3\n"):
         try:
             sample("t", text)
         except ValueError:
@@ -71,11 +71,14 @@ def every_test_runs_by_default_somewhere():
 def test_and_test_long_together_leave_nothing_out():
     tests = plan.load(f"{plan.TOP}/selftests")
     for kernel in plan.TEST_KERNELS:
-        short = {run.name for run in plan.runs(tests, kernel)}
-        long = {run.name for run in plan.runs(tests, kernel, long=True)}
-        same(short | long, {run.name for run in plan.runs(tests, kernel, chosen=True)})
+
+        def named(tests=tests, kernel=kernel, **how):
+            return {(run.test.name, run.mover) for run in plan.runs(tests, kernel, **how)}
+
+        short, long = named(), named(long=True)
+        same(short | long, named(chosen=True))
         # Twice only with more rounds
-        twice = {run.name for run in plan.runs([test for test in tests if not test.rounds], kernel)} & long
+        twice = named([test for test in tests if not test.rounds]) & long
         same(twice, set())
     for kernel in ("stock-7.2", "no-zsmalloc"):
         for mover in plan.movers(kernel)[:1]:
@@ -97,6 +100,28 @@ def a_test_about_one_mover_runs_with_no_other():
     same([run.mover for run in plan.runs([about], "stock", chosen=True)], ["-"])
     same([run.mover for run in plan.runs([any_one], "release", chosen=True)], ["-"])
     same([run.mover for run in plan.runs([any_one], "release", chosen=True, only="page_cache")], ["page_cache"])
+
+
+@check
+def a_long_test_runs_in_parts():
+    test = sample("a", "# zbm-test: release\n# zbm-long: rounds debug\n# zbm-parts: 3\n")
+    names = {kernel: [run.name for run in plan.runs([test], kernel, long=True, only="page_cache")] for kernel in plan.LONG_KERNELS}
+    for kernel, before in (("release", ""), ("debug", "debug ")):
+        same(names[kernel], [f"{before}a{part}@page_cache" for part in ("", ".2", ".3")])
+    for kernel in ("stock", "no-zsmalloc", "stock-7.2", "debug-7.3"):
+        same(names[kernel], [f"{kernel} a@page_cache"])
+    same([run.name for run in plan.runs([test], "release", only="page_cache")], ["a@page_cache"])
+    parts = plan.runs([test], "release", long=True, only="page_cache")
+    same([len(batch) for batch in plan.guests(parts)], [1, 1, 1])
+    with tempfile.TemporaryDirectory() as directory:
+        kept = Kept(directory)
+        same(len({kept.path(run, "/kernel", True) for run in parts}), 3)
+    for text in ("# zbm-parts: 1\n", "# zbm-parts: two\n", "# zbm-part: 2\n"):
+        try:
+            sample("t", text)
+        except ValueError:
+            continue
+        raise AssertionError(text)
 
 
 @check
