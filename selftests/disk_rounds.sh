@@ -21,7 +21,7 @@ second=$(hot_add)
 
 rounds() {
 	local rc=0
-	python3 "$TOOLS/disk_rounds.py" "$seconds" >"$SCRATCH/said" 2>&1 || rc=$?
+	python3 "$TOOLS/disk_rounds.py" "$seconds" "${ZBM_SEED:-1}" >"$SCRATCH/said" 2>&1 || rc=$?
 	[ "$rc" = 0 ] || cat "$SCRATCH/said"
 	[ "$rc" != 2 ] || wrong_data
 	return "$rc"
