@@ -66,7 +66,8 @@ class Mapper:
     def __init__(self):
         self.fd = os.open(DEVICE, os.O_RDONLY)
 
-    def map(self):
+    def show(self):
+        """Maps all there is, and finds out which pages are there; touches none."""
         self.size = os.lseek(self.fd, 0, os.SEEK_END)
         self.memory = mmap.mmap(self.fd, self.size, mmap.MAP_SHARED, mmap.PROT_READ)
         # Where it is, which Python does not tell of what cannot be written.
@@ -75,6 +76,9 @@ class Mapper:
         there = (ctypes.c_ubyte * (self.size // PAGE))()
         called(libc.mincore(ctypes.c_void_p(self.at), ctypes.c_size_t(self.size), there))
         self.pages = [page for page, is_there in enumerate(there) if is_there & 1]
+
+    def map(self):
+        self.show()
         self.sums = [zlib.crc32(self.page(page)) for page in self.pages]
         return len(self.pages)
 
