@@ -13,27 +13,14 @@ ktap_print_header
 need_root
 need_nodes 2
 need_command python3
-FAILSLAB=/sys/kernel/debug/failslab FAIL_PAGE=/sys/kernel/debug/fail_page_alloc
 need_file /proc/self/fail-nth "$FAILSLAB/require-start" "$FAIL_PAGE/require-start"
 load_module
 make_disk 64M
 scratch
 ktap_set_plan 18
 
-# set_knob FILE VALUE: until the test ends.
-set_knob() {
-	at_exit "echo '$(cat "$1")' >$1"
-	echo "$2" >"$1"
-}
-# Of all allocations those count that code of a module has asked for, directly or not.
-for knobs in "$FAILSLAB" "$FAIL_PAGE"; do
-	set_knob "$knobs/ignore-gfp-wait" N
-	set_knob "$knobs/require-start" 0xffffffffa0000000
-	set_knob "$knobs/require-end" 0xffffffffff000000
-	set_knob "$knobs/verbose" 0
-done
-set_knob "$FAIL_PAGE/ignore-gfp-highmem" N
-set_knob "$FAIL_PAGE/min-order" 0
+fail_in_modules "$FAILSLAB" "$FAIL_PAGE"
+fail_any_page
 
 each_fails() {
 	local rc=0
@@ -51,9 +38,8 @@ for action in size write more mems pin add; do
 	ktap_test_result "each allocation of $action fails" each_fails $action
 	is "it has some" "$(allocations $action)" -gt 0
 	ktap_print_msg "$(cat "$SCRATCH/$action")"
-	[ $action != size ] || make_disk 64M 2>/dev/null || true
 done
-loud '(FAULT_INJECTION|kobject|debugfs|zbud_movable): |name fail|zbud[0-9]+: detected capacity change|set_capacity_and_notify: '
+loud "$FAULT_TALK"
 
 is "the disk is refused its size for want of memory" "$(failures size)" -gt 5
 is "blocks are" "$(failures write)" -ge 2

@@ -16,8 +16,7 @@ ktap_print_header
 
 need_root
 need_command python3 modinfo
-FAILSLAB=/sys/kernel/debug/failslab
-need_file /proc/self/fail-nth $FAILSLAB/require-start
+need_file /proc/self/fail-nth "$FAILSLAB/require-start"
 ZBM_MOVER=page_cache
 load_module
 unload_module
@@ -26,18 +25,9 @@ cp "$(modinfo -n "$MODULE")" "$SCRATCH/module.ko"
 real_data "$SCRATCH/data" 1
 ktap_set_plan 12
 
-# set_knob FILE VALUE: until the test ends.
-set_knob() {
-	at_exit "echo '$(cat "$1")' >$1"
-	echo "$2" >"$1"
-}
-
-# Of all allocations those count that code of a module asks for. The message about each
-# failure takes 20 ms: others find what there is already.
-set_knob $FAILSLAB/ignore-gfp-wait N
-set_knob $FAILSLAB/require-start 0xffffffffa0000000
-set_knob $FAILSLAB/require-end 0xffffffffff000000
-set_knob $FAILSLAB/verbose 1
+fail_in_modules "$FAILSLAB"
+# The message about each failure takes 20 ms: others find what there is already.
+set_knob "$FAILSLAB/verbose" 1
 set_knob /proc/sys/kernel/printk_delay 20
 # zswap and an open of the device must not load the module.
 set_knob /proc/sys/kernel/modprobe /bin/false

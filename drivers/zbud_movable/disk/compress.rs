@@ -156,7 +156,8 @@ impl Stream {
         Ok(Self {
             codec: choice.codec()?,
             // With that much room LZ4 does not check where it writes, which is faster.
-            buffer: KVVec::from_elem(0, 2 * PAGE_SIZE, GFP_KERNEL)?,
+            // As in the codecs no warning: whoever gives a disk its size hears of it.
+            buffer: KVVec::from_elem(0, 2 * PAGE_SIZE, GFP_KERNEL | __GFP_NOWARN)?,
         })
     }
 

@@ -29,7 +29,7 @@ impl Lz4 {
     pub(super) fn new(acceleration: i32) -> Result<Self> {
         let words = (bindings::ZBM_LZ4_MEM_COMPRESS as usize).div_ceil(8);
         Ok(Self {
-            work: KVVec::from_elem(0, words, GFP_KERNEL)?,
+            work: KVVec::from_elem(0, words, GFP_KERNEL | __GFP_NOWARN)?,
             acceleration,
         })
     }

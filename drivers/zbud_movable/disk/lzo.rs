@@ -21,7 +21,7 @@ impl Lzo {
     pub(super) fn new(rle: bool) -> Result<Self> {
         let words = (bindings::ZBM_LZO_MEM_COMPRESS as usize).div_ceil(8);
         Ok(Self {
-            work: KVVec::from_elem(0, words, GFP_KERNEL)?,
+            work: KVVec::from_elem(0, words, GFP_KERNEL | __GFP_NOWARN)?,
             rle,
         })
     }

@@ -46,13 +46,15 @@ impl Zstd {
         let parameters = unsafe { bindings::zstd_get_params(level, PAGE_SIZE as u64) };
         // SAFETY: Parameters of zstd's own.
         let bytes = unsafe { bindings::zstd_cctx_workspace_bound(&parameters.cParams) };
-        let mut compress_work = KVVec::from_elem(0_u64, bytes.div_ceil(8), GFP_KERNEL)?;
+        let mut compress_work =
+            KVVec::from_elem(0_u64, bytes.div_ceil(8), GFP_KERNEL | __GFP_NOWARN)?;
         // SAFETY: As long as zstd asks for, and aligned to 8 bytes.
         let compress =
             unsafe { bindings::zstd_init_cctx(compress_work.as_mut_ptr().cast(), bytes) };
         // SAFETY: Returns a constant.
         let bytes = unsafe { bindings::zstd_dctx_workspace_bound() };
-        let mut decompress_work = KVVec::from_elem(0_u64, bytes.div_ceil(8), GFP_KERNEL)?;
+        let mut decompress_work =
+            KVVec::from_elem(0_u64, bytes.div_ceil(8), GFP_KERNEL | __GFP_NOWARN)?;
         // SAFETY: As above.
         let decompress =
             unsafe { bindings::zstd_init_dctx(decompress_work.as_mut_ptr().cast(), bytes) };
