@@ -6,7 +6,8 @@
 # Faults to order, at 1 to 100 %, while pages move and are re-paired. A page that cannot be had
 # is ENOMEM for a store, and what was there stays. A page whose move fails stays where it is. One
 # that cannot be copied is lost at once, and what is in it; nothing else is; and so is one that
-# breaks just then. Once no fault is asked for any more all goes on as before.
+# breaks just then. Once no fault is asked for any more all goes on as before. scripts/faults makes
+# a table of the lines "row".
 
 . "$(dirname "$0")/lib.sh"
 ktap_print_header
@@ -85,6 +86,7 @@ for percent in 1 10 50 100; do
 	ktap_test_result "stores data on node 0" fresh
 	busy=$(counter stats/migrate_busy)
 	ktap_test_result "fail_migrate at $percent %, while all moves" under_fault fail_migrate "$percent"
+	ktap_print_msg "row fail_migrate $percent moves tried=$((MOVED + $(counter stats/migrate_busy) - busy)) failed=$(($(counter stats/migrate_busy) - busy))"
 	is "moves failed" "$(counter stats/migrate_busy)" -gt "$busy"
 	if [ "$percent" = 100 ]; then is "no page moved" "$MOVED" = 0; else is "pages moved" "$MOVED" -gt 0; fi
 	ktap_test_result "the data are the same" same_data "$SCRATCH/data"
@@ -128,9 +130,10 @@ fi
 real_data "$SCRATCH/data" "$(pick 4 1)"
 for percent in 1 10 50 100; do
 	ktap_test_result "stores data on node 0" fresh
-	lost=$(counter stats/lost_pages)
+	lost=$(counter stats/lost_pages) repaired=$(counter stats/repaired)
 	ktap_test_result "fail_copy at $percent %, while all moves" under_fault fail_copy "$percent"
-	ktap_print_msg "$(($(counter stats/lost_pages) - lost)) pages are lost"
+	lost_now=$(($(counter stats/lost_pages) - lost)) repaired=$(($(counter stats/repaired) - repaired))
+	ktap_print_msg "row fail_copy $percent copies tried=$((MOVED + repaired + lost_now)) failed=$lost_now zpages_lost=$(disk_file lost_zpages)"
 	is "pages are lost" "$(counter stats/lost_pages)" -gt "$lost"
 	ktap_test_result "what was in them cannot be read, all else can" reads_but "$(disk_file lost_zpages)"
 	ktap_test_result "figures add up" counters_add_up

@@ -27,6 +27,7 @@ hunt races and leaks; and those that are built in other ways are for the tests t
 through all that the module and the kernel call of each other.
 """
 
+import hashlib
 import os
 import re
 import shlex
@@ -42,6 +43,11 @@ LONG_KERNELS = ["release", "stock", "no-zsmalloc", "stock-7.2", *BUILT_KERNELS, 
 # Kernels that have both movers
 TWO_MOVERS = ("release", "no-zsmalloc", *BUILT_KERNELS, *DEBUG_KERNELS)
 PLACES = {"release": ("release", DEFAULT), "page_cache": ("release", "page_cache"), "stock": ("stock", DEFAULT)}
+
+
+def logs(cache):
+    """Of this checkout's own: another one may be tested at the same time."""
+    return f"{cache}/test-{hashlib.sha256(TOP.encode()).hexdigest()[:16]}"
 
 
 @dataclass
