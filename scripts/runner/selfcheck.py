@@ -115,7 +115,7 @@ def a_long_test_runs_in_parts():
     same([len(batch) for batch in plan.guests(parts)], [1, 1, 1])
     with tempfile.TemporaryDirectory() as directory:
         kept = Kept(directory)
-        same(len({kept.path(run, "/kernel", True) for run in parts}), 3)
+        same(len({kept.key(run, "/kernel", True) for run in parts}), 3)
     for text in ("# zbm-parts: 1\n", "# zbm-parts: two\n", "# zbm-part: 2\n"):
         try:
             sample("t", text)
