@@ -21,9 +21,9 @@ from swap_disk import small_pages, vmstat
 
 # The classes of each one's locks, by how their names begin. The kernel's work queues have one with the
 # name of zbud's, which nearly nobody takes.
-ZBUD, OURS = ["&pool->lock"], ["zbud_movable::Pool::locked"]
+OURS = ["zbud_movable::Pool::locked"]
 LOCKS = {
-    "zbud": ZBUD,
+    "zbud": ["&pool->lock"],
     "zsmalloc": ["&class->lock", "&pool->migrate_lock", "&zspage->lock"],
     "movable_ops": OURS,
     "page_cache": OURS,

@@ -108,8 +108,8 @@ def plain_pages(ranges):
     return total
 
 
-def offline(block, seconds=PATIENCE):
-    command = ["timeout", str(seconds), "bash", "-c", f"echo offline >{BLOCKS}/{block}/state"]
+def offline(block):
+    command = ["timeout", str(PATIENCE), "bash", "-c", f"echo offline >{BLOCKS}/{block}/state"]
     return subprocess.run(command, stderr=subprocess.DEVNULL).returncode == 0
 
 

@@ -5,17 +5,9 @@ import os
 import subprocess
 import time
 
+from sysfs import read, write
+
 OURS = "/sys/kernel/zbud_movable"
-
-
-def put(path, text):
-    with open(path, "w", encoding="ascii") as file:
-        file.write(text)
-
-
-def get(path):
-    with open(path, encoding="ascii") as file:
-        return file.read().strip()
 
 
 def run(*command):
@@ -30,28 +22,28 @@ class Disk:
         run("modprobe", *(["zbud_movable", f"mover={column}"] if is_ours else ["zram", "num_devices=1"]))
 
     def size(self, mib):
-        put(f"{self.sysfs}/disksize", f"{mib}M")
+        write(f"{self.sysfs}/disksize", f"{mib}M")
         # Each pass over a process's memory would read several pages at once, and few come alone.
-        put("/proc/sys/vm/page-cluster", "0")
+        write("/proc/sys/vm/page-cluster", "0")
 
     def moved(self):
-        return int(get(f"{OURS}/stats/migrated")) if self.is_ours else 0
+        return int(read(f"{OURS}/stats/migrated")) if self.is_ours else 0
 
     def verify(self):
         """What is wrong with the pools, if anything."""
-        said = get(f"{OURS}/verify") if self.is_ours else "ok"
+        said = read(f"{OURS}/verify") if self.is_ours else "ok"
         return [] if said == "ok" else [f"verify: {said}"]
 
     def is_empty(self):
-        return not self.is_ours or (get(f"{OURS}/pages"), get(f"{OURS}/zpages")) == ("0", "0")
+        return not self.is_ours or (read(f"{OURS}/pages"), read(f"{OURS}/zpages")) == ("0", "0")
 
     def unload(self):
         """What is left behind, if anything."""
         if os.path.exists(self.sysfs):
-            put(f"{self.sysfs}/reset", "1")
+            write(f"{self.sysfs}/reset", "1")
         deadline = time.monotonic() + 60
         while not self.is_empty() and time.monotonic() < deadline:
             time.sleep(0.2)
-        left = [] if self.is_empty() else [f"{get(f'{OURS}/pages')} pages are left"]
+        left = [] if self.is_empty() else [f"{read(f'{OURS}/pages')} pages are left"]
         run("modprobe", "-r", "zbud_movable" if self.is_ours else "zram")
         return left

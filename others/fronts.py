@@ -6,7 +6,8 @@ import hashlib
 import os
 import subprocess
 
-from disk import Disk, put, run
+from disk import Disk, run
+from sysfs import read, write
 
 GROUP = "/sys/fs/cgroup/others"
 ZSWAP = "/sys/module/zswap/parameters"
@@ -74,9 +75,9 @@ class Group:
     """A memory group whose members swap as they use more than it has."""
 
     def __init__(self, limit):
-        put("/sys/fs/cgroup/cgroup.subtree_control", "+memory")
+        write("/sys/fs/cgroup/cgroup.subtree_control", "+memory")
         os.makedirs(GROUP, exist_ok=True)
-        put(f"{GROUP}/memory.max", limit)
+        write(f"{GROUP}/memory.max", limit)
 
     @staticmethod
     def wrapper():
@@ -92,8 +93,8 @@ def swapped():
 
 class Swap(Front):
     def start(self):
-        if os.path.exists(ZSWAP) and open(f"{ZSWAP}/enabled", encoding="ascii").read().strip() == "Y":
-            put(f"{ZSWAP}/enabled", "N")
+        if os.path.exists(ZSWAP) and read(f"{ZSWAP}/enabled") == "Y":
+            write(f"{ZSWAP}/enabled", "N")
         self.disk.size(768)
         self.swap_on(self.disk.device)
 
@@ -123,13 +124,13 @@ class Zswap(Swap):
 
     def start(self):
         for name, value in (("compressor", "lz4"), ("zpool", self.pool), ("enabled", "Y")):
-            put(f"{ZSWAP}/{name}", value)
+            write(f"{ZSWAP}/{name}", value)
         self.swap_on(SWAP_DEVICE)
 
     def stop(self):
-        put(f"{ZSWAP}/enabled", "N")
+        write(f"{ZSWAP}/enabled", "N")
         # A pool goes once another is chosen and it is empty.
-        put(f"{ZSWAP}/zpool", "zbud")
+        write(f"{ZSWAP}/zpool", "zbud")
         return super().stop()
 
 
@@ -153,7 +154,7 @@ class Stored(Front):
                         disk.write(data)
                         stored += 1
             os.fsync(disk.fileno())
-        put("/proc/sys/vm/drop_caches", "3")
+        write("/proc/sys/vm/drop_caches", "3")
         self.was = self.digest()
 
     def digest(self):
@@ -161,7 +162,7 @@ class Stored(Front):
         with open(self.disk.device, "rb") as disk:
             while data := disk.read(MIB):
                 digest.update(data)
-        put("/proc/sys/vm/drop_caches", "3")
+        write("/proc/sys/vm/drop_caches", "3")
         return digest.digest()
 
     def check(self):

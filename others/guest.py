@@ -13,12 +13,12 @@ import time
 
 sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.realpath(__file__))
-sys.path[:0] = [HERE, f"{HERE}/../scripts"]
+sys.path[:0] = [HERE, f"{HERE}/../scripts", f"{HERE}/../selftests/tools"]
 
-from disk import put  # noqa: E402
 from foreign import plan  # noqa: E402
 from fronts import FRONTS, KSELFTEST  # noqa: E402
 from moving import Moving  # noqa: E402
+from sysfs import write  # noqa: E402
 
 OUT = os.environ["ZBM_OUT"]
 
@@ -68,7 +68,7 @@ def main():
     subprocess.run(["mount", "/dev/vdb", KSELFTEST], check=True)
     for number, test in enumerate(plan.group(group).tests):
         for column in plan.columns(test, kernel):
-            put("/dev/kmsg", f"<0>others: begin {number} {column}\n")
+            write("/dev/kmsg", f"<0>others: begin {number} {column}\n")
             try:
                 result = one(number, test, column)
             except (OSError, subprocess.CalledProcessError) as error:

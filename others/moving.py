@@ -3,7 +3,8 @@
 
 import threading
 
-from disk import OURS, put
+from disk import OURS
+from sysfs import write
 
 # Seconds between two of each: the test is to get on, too
 PAUSE = 0.3
@@ -23,7 +24,7 @@ class Moving:
         while True:
             for text in texts:
                 try:
-                    put(path, text)
+                    write(path, text)
                 except OSError:
                     # A node may have no memory just then, or no room.
                     pass

@@ -11,8 +11,8 @@ from .guests import Cell
 
 # Everything that can change a verdict, beside the group's tests; kernels, selftests and the root have
 # names that change with what they are made of.
-SOURCES = ["Kbuild", "Cargo.toml", "src", "drivers", "others", "scripts/foreign/guests.py", "scripts/foreign/verdict.py",
-           "scripts/vm", "scripts/build-module"]  # fmt: skip
+SOURCES = ["Kbuild", "Cargo.toml", "src", "drivers", "others", "selftests/tools/sysfs.py", "scripts/foreign/guests.py",
+           "scripts/foreign/verdict.py", "scripts/vm", "scripts/build-module"]  # fmt: skip
 
 
 class Kept:
