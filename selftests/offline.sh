@@ -6,8 +6,8 @@
 # Memory with pool pages in it goes offline: real data is stored on node 1, in
 # ZONE_MOVABLE at that; each memory block in which pages of it lie goes offline,
 # every page is then on node 0, counted as moved out there and in here, with its
-# contents as they were; the blocks come back and are used again, and what a request to move
-pages has brought there leaves as well.
+# contents as they were; the blocks come back and are used again, and what a request to
+# move pages has brought there leaves as well.
 
 . "$(dirname "$0")/lib.sh"
 ktap_print_header

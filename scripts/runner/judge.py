@@ -15,6 +15,10 @@ WRONG = re.compile(
     re.I,
 )
 
+# What bash says of a test that it cannot run as it stands: it leaves out the line, or all of the
+# function, and goes on.
+MISTAKE = re.compile(r"\.sh: line \d+: .*(syntax error|command not found|unbound variable|bad substitution|division by 0)")
+
 
 @dataclass
 class Result:
@@ -110,6 +114,7 @@ def guest_test(output, console, status, limit, must_run=False):
     elif must_run and not any(result.status != "skip" for result in results):
         results.append(Result("fail", "skipped as a whole where its zbm-test says that it runs"))
     results += [Result("fail", f"left behind: {what}") for what in left]
+    results += [Result("fail", f"bash: {line}") for line in lines_of(output) if MISTAKE.search(line)]
     if blame:
         results.append(Result("fail", "the kernel's console (see below)"))
     return results, blame, final

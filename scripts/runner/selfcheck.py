@@ -176,6 +176,7 @@ for name; do
 	sinks) echo 'ok 2 second' ;;
 	late-boot) echo 'ok 2 second'; echo 'zbud_movable: retry: the guest had not begun' >&2 ;;
 	skips*) rc=4 ;;
+	mistaken) echo '/selftests/mistaken.sh: line 5: / 4: syntax error: operand expected'; echo 'ok 2 second' ;;
 	hangs) exec sleep 60 ;;
 	late) rc=124 ;;
 	leaves) echo 'ok 2 second'; printf '\nzbm-left: the kernel is tainted: 512\n' ;;
@@ -289,6 +290,12 @@ def what_a_test_leaves_behind_fails_it():
     told, _ = in_guests("good1", "leaves", "good2")
     same([verdict(told[name]) for name in ("good1", "leaves", "good2")], ["pass", "fail for good", "pass"])
     same(told["leaves"].results[-1].name, "left behind: the kernel is tainted: 512")
+
+
+@check
+def what_bash_leaves_out_of_a_test_fails_it():
+    told, _ = in_guests("good1", "mistaken", "good2")
+    same([verdict(told[name]) for name in ("good1", "mistaken", "good2")], ["pass", "fail", "pass"])
 
 
 @check
