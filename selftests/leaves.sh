@@ -14,7 +14,7 @@ need_root
 need_command python3
 load_module max_pages=170 num_devices=2
 scratch
-ktap_set_plan 16
+ktap_set_plan 19
 
 # --- one bound ---
 
@@ -53,6 +53,10 @@ figure() { echo "$said" | grep -o "\<$1=[0-9]*" | cut -d= -f2; }
 # were made because a CPU that makes one may not run for long, in a guest.
 is "four CPUs make few more leaves than it takes" "$(figure made)" -le "$(($(figure needed) * 11 / 10 + 3))"
 is "a random hundredth does not keep all" "$(figure sparse)" -lt "$(figure needed)"
+# One describes them, one is kept, and one is the table's own page.
+is "once the disk is compacted it keeps what it takes" "$(figure compacted)" -le $(($(figure needed) / 100 + 4))
+is "it counts as before" "$(mm_stat huge_pages)" = 80
+is "what was stored is as it was" "$(figure changed)" = 0
 is "the validator agrees then" "$(counter verify)" = ok
 ktap_test_result "unloads then" unload_module
 ktap_finished

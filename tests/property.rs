@@ -65,6 +65,7 @@ fn action() -> impl Strategy<Value = Action> {
         4 => (k(), prop::bool::weighted(0.6))
             .prop_map(|(k, copied)| Action::FinishRepair { k, copied }),
         2 => prop::bool::ANY.prop_map(|elsewhere| Action::Compact { elsewhere }),
+        2 => (k(), count()).prop_map(|(k, count)| Action::Gather { k, count }),
         1 => Just(Action::Grow),
         3 => Just(Action::Reserve),
         2 => (k(), len(), nid()).prop_map(|(k, len, nid)| Action::Fill { k, len, nid }),
@@ -79,10 +80,11 @@ fn action() -> impl Strategy<Value = Action> {
 }
 
 /// Events that must have happened once all sequences have run.
-const ALL: [&str; 47] = [
+const ALL: [&str; 48] = [
     "a free found a mapped zpage",
     "a map found a frozen zpage",
     "a leaf was released",
+    "a zpage was gathered",
     "a re-pairing of a mapped zpage",
     "a re-pairing of no lone zpage",
     "a re-pairing to another node",

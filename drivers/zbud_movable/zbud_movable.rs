@@ -67,13 +67,13 @@ impl kernel::Module for ZbudMovable {
         pools.refresh_mems();
         let watch = control::failures::Watch::new(pools.clone())?;
         let requests = control::requests::Requests::new(pools.clone())?;
-        let sysfs = control::sysfs::Tree::new(pools.clone(), requests.clone())?;
         let tree = Arc::new(observe::debugfs::Tree::new(), GFP_KERNEL)?;
         let disks = disk::disks::Disks::new(disk::device::Context {
             pools: pools.clone(),
-            requests,
+            requests: requests.clone(),
             tree: tree.clone(),
         })?;
+        let sysfs = control::sysfs::Tree::new(pools.clone(), requests, disks.owners())?;
         let device = page_cache
             .map(|page_cache| control::device::Device::new(page_cache, pools.clone()))
             .transpose()?;

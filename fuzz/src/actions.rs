@@ -190,7 +190,11 @@ impl Bytes<'_> {
             31 => Action::DropLost { back: self.flag()? },
             32 => Action::FreeLost { k: self.k()? },
             33 => match self.byte()? {
-                0..=127 => Action::Walk { nid: self.nid()? },
+                0..=63 => Action::Walk { nid: self.nid()? },
+                64..=127 => Action::Gather {
+                    k: self.k()?,
+                    count: self.count()?,
+                },
                 _ => Action::Misuse { k: self.k()? },
             },
             _ => Action::Hide { k: self.k()? },

@@ -8,7 +8,9 @@ made, needed: four processes store random blocks at once, each of which takes a 
     leaves are allocated meanwhile, also such as were freed again, and so many it takes to
     describe the pages.
 sparse, bytes: all but one block in a hundred is discarded, at random; so many leaves are left,
-    and so many bytes for each page."""
+    and so many bytes for each page.
+compacted, then: the disk is compacted; so many are left, and so many bytes for each page.
+changed: so many blocks read back as something else."""
 
 import fcntl
 import os
@@ -31,6 +33,10 @@ def pages(figures):
         return int(file.read())
 
 
+def content(at):
+    return random.Random(at).randbytes(BLOCK)
+
+
 def store_all(path):
     writers = []
     for first in range(0, WRITERS * EACH, EACH):
@@ -38,7 +44,7 @@ def store_all(path):
         if pid == 0:
             disk = Direct(path, BLOCK)
             for at in range(first, first + EACH):
-                disk.write(os.urandom(BLOCK), at * BLOCK)
+                disk.write(content(at), at * BLOCK)
             os._exit(0)
         writers.append(pid)
     return all(os.waitpid(pid, 0)[1] == 0 for pid in writers)
@@ -59,6 +65,12 @@ def main():
             fcntl.ioctl(disk.fd, BLKDISCARD, struct.pack("QQ", at * BLOCK, BLOCK))
         time.sleep(3)  # The worker releases the pages.
         print(f"sparse={probes.present()} bytes={probes.present() * BLOCK // pages(figures)}")
+        with open(os.path.join(figures, "compact"), "w", encoding="ascii") as file:
+            file.write("1")
+        time.sleep(3)
+        print(f"compacted={probes.present()} then={probes.present() * BLOCK // pages(figures)}")
+        changed = sum(disk.read(BLOCK, at * BLOCK) != content(at) for at in blocks[:left])
+        print(f"changed={changed}")
     finally:
         probes.end()
 

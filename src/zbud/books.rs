@@ -146,6 +146,11 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
         self.limit = pages;
     }
 
+    /// How many pages it has less than that.
+    pub fn below_limit(&self) -> u64 {
+        self.limit.saturating_sub(self.totals.pages)
+    }
+
     /// How many pages it has more than that.
     pub fn beyond_limit(&self) -> u64 {
         self.totals.pages.saturating_sub(self.limit)

@@ -21,6 +21,18 @@ fn fill(used: usize) -> Option<usize> {
     (used < DESCRIPTORS_PER_LEAF).then_some(used >> FILL_SHIFT)
 }
 
+/// Leaves on the first so many lists are sparse: those of which less than 32 descriptors, three
+/// eighths, are in use.
+const SPARSE: usize = 2;
+/// So many leaves at the beginning of each of these are looked at for one that can be won: some may
+/// be in use no more, or be the next.
+const LOOKS: usize = 4;
+
+/// Whether so little of a leaf is used that it should go. Under the pool lock.
+pub(super) fn is_sparse(leaf: &Leaf) -> bool {
+    fill(leaf.used()).is_some_and(|fill| fill < SPARSE)
+}
+
 /// The lists of leaves that have a free descriptor. A full leaf is on no list.
 ///
 /// Descriptors are taken from a leaf among the fullest, so that those that only few pages
@@ -76,6 +88,25 @@ impl OpenLeaves {
     /// From now on a leaf is [wanted](Self::wanted) when no more than `low` are free.
     pub(super) fn set_low(&mut self, low: u64) {
         self.low = low;
+    }
+
+    /// Whether there are so many that a leaf could go.
+    #[inline]
+    pub(super) fn enough(&self) -> bool {
+        // CAST: 85.
+        self.free >= self.low.saturating_add(DESCRIPTORS_PER_LEAF as u64)
+    }
+
+    /// Whether a sparse leaf is in use and is not the [next](Self::next).
+    pub(super) fn any_sparse<T: Table>(&self, table: &T) -> bool {
+        let next = self.next().ok();
+        let leaves = |list: &List| {
+            let after = |number: &u32| Some(table.leaf(*number)?.links().next());
+            core::iter::successors(list.first(), after).take(LOOKS)
+        };
+        let used = |number| table.leaf(number).is_some_and(|leaf| leaf.used() != 0);
+        let mut sparse = self.lists.iter().take(SPARSE).flat_map(leaves);
+        sparse.any(|number| used(number) && Some(number) != next)
     }
 
     fn list(&self, fill: usize) -> Result<&List, Error> {
@@ -203,9 +234,7 @@ impl OpenLeaves {
     ) -> Result<Release<'t>, Error> {
         let leaf = table.leaf(id.leaf()).ok_or(Error::Corrupt)?;
         let used = leaf.used();
-        // CAST: 85.
-        let enough = self.low.saturating_add(DESCRIPTORS_PER_LEAF as u64);
-        let change = if used == 1 && self.free >= enough {
+        let change = if used == 1 && self.enough() {
             Change::Remove(leaf.links().prepare_remove(LeafEntries(table))?)
         } else {
             self.prepare(table, leaf, used, used.saturating_sub(1))?

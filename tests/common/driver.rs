@@ -119,6 +119,11 @@ pub enum Action {
     Compact {
         elsewhere: bool,
     },
+    /// Stores `count` zpages from the k-th on anew that keep leaves of which little is used.
+    Gather {
+        k: usize,
+        count: usize,
+    },
     /// The memory of the k-th page breaks.
     Lose {
         k: usize,
@@ -446,6 +451,13 @@ impl World {
                     self.work(self.taken.len() - 1, false)?;
                 }
             }
+            Action::Gather { k, count } => {
+                for k in k..k.saturating_add(count) {
+                    if let Some(key) = self.key(k) {
+                        self.gather(key)?;
+                    }
+                }
+            }
             Action::Lose { k } => {
                 if let Some(addr) = self.addr(k) {
                     self.lose(addr)?;
@@ -609,6 +621,29 @@ impl World {
         );
         self.reached.insert("a free found a mapped zpage");
         Ok(())
+    }
+
+    /// As the owner of a zpage does who can give it another name.
+    fn gather(&mut self, key: u32) -> Result<(), Trouble> {
+        let zpage = self.zpage(key)?.clone();
+        if self.frozen(key)? || !zpage.pins.is_empty() {
+            return Ok(());
+        }
+        let left = [zpage.slot.desc().leaf(), zpage.page.leaf()];
+        let nid = self.reference.page(zpage.addr)?.nid;
+        let home = self.reference.home(nid);
+        let len = Len::new(zpage.bytes.len())?;
+        let Some(put) = self.pool.gather(zpage.slot, len)? else {
+            return Ok(());
+        };
+        let id = put.slot.desc();
+        ensure!(!left.iter().all(|&leaf| leaf == id.leaf()), "{id:?} again");
+        let nid = some(self.pool.pages.nid(put.addr), "node")?;
+        ensure!(nid == home, "gathered on {nid:?}, not {home:?}");
+        self.pool.write(put.slot, &zpage.bytes)?;
+        self.reference.put(&put, id, nid, zpage.bytes)?;
+        self.reached.insert("a zpage was gathered");
+        self.free(key)
     }
 
     fn map(&mut self, k: usize) -> Result<(), Trouble> {

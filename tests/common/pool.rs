@@ -8,8 +8,9 @@ use super::{some, Trouble};
 use crate::ensure;
 use std::collections::{BTreeSet, HashSet};
 use zbud_movable_core::zbud::{
-    Books, Buddy, Cursor, DescId, Descriptor, Error, Extents, Finish, Freed, Len, MappedZpage, Nid,
-    NodeBooks, PageAddr, Released, Repair, Repaired, Run, SlotId, SlotIndex, State, Stored, Table,
+    Books, Buddy, Cursor, DescId, Descriptor, Error, Extents, Finish, Freed, Gather, Len,
+    MappedZpage, Nid, NodeBooks, PageAddr, Released, Repair, Repaired, Run, SlotId, SlotIndex,
+    State, Stored, Table,
 };
 
 /// A zpage that was just stored.
@@ -216,6 +217,16 @@ impl Pool {
     pub fn unreserve(&mut self, id: DescId) -> Result<(), Trouble> {
         let leaf = self.attempt("unreserve", |books, table| books.unreserve(table, id))??;
         self.leaf_gone(leaf)
+    }
+
+    /// Stores a zpage anew, without its bytes, if it keeps a leaf of which little is used.
+    pub fn gather(&mut self, slot: SlotId, len: Len) -> Result<Option<Put>, Trouble> {
+        let found = self.attempt("gather", |books, table| {
+            let owner = table.even_hidden(slot.desc()).ok_or(Error::Corrupt)?;
+            books.gather(table, owner, slot.index())
+        })??;
+        let fill = |gather: Gather| self.fill(gather.to, gather.home, len);
+        found.map(fill).transpose()
     }
 
     /// Maps a zpage.

@@ -20,6 +20,18 @@ use kernel::sync::Arc;
 struct Control {
     pools: Arc<Pools>,
     requests: Arc<Requests>,
+    /// Of some of the pools.
+    owners: Arc<dyn Compact>,
+}
+
+/// Owners of zpages who can give them other names.
+pub(crate) trait Compact: Send + Sync {
+    /// Wins what can be won from their pools. Sleeps.
+    ///
+    /// # Errors
+    ///
+    /// `EINTR` after a fatal signal.
+    fn compact(&self) -> Result;
 }
 
 impl Control {
@@ -126,6 +138,7 @@ static LOST_PAGES: Attr = number(c"lost_pages", |control, _| {
     control.counters().lost_pages.get()
 });
 static REPAIRED: Attr = number(c"repaired", |control, _| control.counters().repaired.get());
+static GATHERED: Attr = number(c"gathered", |control, _| control.counters().gathered.get());
 static ALLOC_FAILED: Attr = number(c"alloc_failed", |control, _| {
     control.counters().alloc_failed.get()
 });
@@ -153,7 +166,7 @@ const NODE: [&Attr; 6] = [
     &MOVED_IN,
     &MOVED_OUT,
 ];
-const STATS: [&Attr; 11] = [
+const STATS: [&Attr; 12] = [
     &ISOLATED,
     &ISOLATE_REFUSED,
     &MIGRATED,
@@ -164,6 +177,7 @@ const STATS: [&Attr; 11] = [
     &DEFERRED_FREES,
     &LOST_PAGES,
     &REPAIRED,
+    &GATHERED,
     &ALLOC_FAILED,
 ];
 
@@ -210,6 +224,7 @@ fn compact(control: &Control, words: [Option<&str>; 2]) -> Result {
     let [Some("1"), None] = words else {
         return Err(EINVAL);
     };
+    control.owners.compact()?;
     control.pools.each(|pool| pool.compact())
 }
 
@@ -260,13 +275,21 @@ pub(crate) struct Tree {
 }
 
 impl Tree {
-    /// Shows counters and knobs of `pools`. May sleep.
+    /// Shows counters and knobs of `pools`, of which `owners` have some. May sleep.
     ///
     /// # Errors
     ///
     /// `ENOMEM`, `EEXIST`.
-    pub(crate) fn new(pools: Arc<Pools>, requests: Arc<Requests>) -> Result<Self> {
-        let control = Control { pools, requests };
+    pub(crate) fn new(
+        pools: Arc<Pools>,
+        requests: Arc<Requests>,
+        owners: Arc<dyn Compact>,
+    ) -> Result<Self> {
+        let control = Control {
+            pools,
+            requests,
+            owners,
+        };
         let control = Arc::new(control, GFP_KERNEL)?;
         let about = |nid| About {
             control: control.clone(),

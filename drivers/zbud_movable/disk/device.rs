@@ -3,6 +3,7 @@
 //! A disk: what the block layer asks of it, and how it begins and ends. `sysfs.rs` has its
 //! files.
 
+use super::compaction::{self, Gathered};
 use super::compress::Choice;
 use super::knobs::Knobs;
 use super::pins;
@@ -213,6 +214,32 @@ impl Disk {
         drop(active);
         drop(state);
         Ok(())
+    }
+
+    /// Wins back what it can of the memory that the disk's pool takes. Sleeps.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` when the disk has no size; `EINTR` after a fatal signal, what was won until then
+    /// is.
+    pub(super) fn compact(&self) -> Result {
+        match compaction::compact(|first| self.gather(first))? {
+            true => Ok(()),
+            false => Err(EINVAL),
+        }
+    }
+
+    /// [`Store::gather`], of what the disk stores at the moment.
+    pub(super) fn gather(&self, first: u64) -> Option<Gathered> {
+        // Not longer: this takes its time, and a reset need not wait.
+        let state = self.state.lock();
+        let store = state.store()?;
+        let pages = store.pool().pages();
+        Some(Gathered {
+            next: store.gather(first),
+            pool: store.pool().into(),
+            pages,
+        })
     }
 
     fn served(&self, store: &Store, bio: &Bio) -> Result {

@@ -2,8 +2,10 @@
 
 //! All disks, and the class `zbud-control` with which disks are made and removed.
 
+use super::compaction::{self, Gathered};
 use super::device::{Context, Disk, OPS};
 use super::sysfs::{OnNode, FILES, NODE_FILES};
+use crate::control::sysfs::Compact;
 use crate::linux::bindings;
 use crate::linux::class::{Attribute, Class};
 use crate::linux::disk::{Gendisk, Major};
@@ -70,6 +72,13 @@ impl List {
         Ok(id)
     }
 
+    /// [`Disk::gather`] of disk `id`, while there is one.
+    fn gather(&self, id: usize, first: u64) -> Option<Gathered> {
+        // Not longer: disks may come and go.
+        let disks = self.disks.lock();
+        disks.get(id)?.as_ref()?.disk.device().gather(first)
+    }
+
     /// Removes disk `id`, and frees what it stores. May sleep.
     ///
     /// # Errors
@@ -82,6 +91,16 @@ impl List {
         place.as_ref().ok_or(ENODEV)?.disk.device().claim()?;
         // With the mutex held: the next disk may have the same name.
         drop(place.take());
+        Ok(())
+    }
+}
+
+impl Compact for List {
+    fn compact(&self) -> Result {
+        let ids = self.disks.lock().len();
+        for id in 0..ids {
+            compaction::compact(|first| self.gather(id, first))?;
+        }
         Ok(())
     }
 }
@@ -141,7 +160,17 @@ impl Directory for Control {
 pub(crate) struct Disks {
     /// Before the list: nobody makes a disk then.
     _class: Class<Control>,
-    list: Arc<List>,
+    list: Owned,
+}
+
+/// The list, which others may have as well, but without disks once this is gone.
+struct Owned(Arc<List>);
+
+impl Drop for Owned {
+    fn drop(&mut self) {
+        let mut disks = self.0.disks.lock();
+        drop(core::mem::replace(&mut *disks, KVec::new()));
+    }
 }
 
 impl Disks {
@@ -166,8 +195,13 @@ impl Disks {
         let files = [&HOT_ADD, &HOT_REMOVE];
         Ok(Self {
             _class: Class::new(c"zbud-control", Control(list.clone()), &files)?,
-            list,
+            list: Owned(list),
         })
+    }
+
+    /// The owners of what the disks store.
+    pub(crate) fn owners(&self) -> Arc<dyn Compact> {
+        self.list.0.clone()
     }
 
     /// Makes as many disks as the module parameter says, or memory allows, and lets others
@@ -179,12 +213,12 @@ impl Disks {
     pub(crate) unsafe fn open(&self) {
         for _ in 0..num_devices() {
             // SAFETY: By the safety requirements.
-            if let Err(error) = unsafe { self.list.add() } {
+            if let Err(error) = unsafe { self.list.0.add() } {
                 pr_err!("a disk could not be made: {error:?}\n");
                 break;
             }
         }
-        self.list.open.store(true, Ordering::Release);
+        self.list.0.open.store(true, Ordering::Release);
     }
 }
 

@@ -2,6 +2,7 @@
 
 //! The pool as a disk: `/dev/zbud0` and so on, each on a pool of its own.
 
+mod compaction;
 pub(crate) mod compress;
 pub(crate) mod device;
 pub(crate) mod disks;

@@ -143,11 +143,7 @@ static COMPACT: Attr = file(
         if word(bytes)? != "1" {
             return Err(EINVAL);
         }
-        // Without the lock of the disk: this takes its time, and a reset need not wait.
-        let state = disk.state.lock();
-        let pool: Arc<Pool> = state.store().ok_or(EINVAL)?.pool().into();
-        drop(state);
-        pool.compact()
+        disk.compact()
     }),
 );
 static MM_STAT: Attr = file(c"mm_stat", Read::Text(mm_stat), None);

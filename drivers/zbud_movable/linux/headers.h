@@ -50,6 +50,8 @@ const gfp_t ZBM_GFP_DISK = GFP_NOIO | __GFP_HIGHMEM | __GFP_MOVABLE | __GFP_RETR
 const gfp_t ZBM_GFP_SPARE = __GFP_THISNODE | __GFP_NOMEMALLOC | __GFP_NOWARN;
 const gfp_t ZBM_GFP_INSISTS = __GFP_DIRECT_RECLAIM | __GFP_MEMALLOC | __GFP_HIGH |
 			      __GFP_NOFAIL;
+/* For what is stored anew, which can wait: neither reclaims nor wakes kswapd. */
+const gfp_t ZBM_GFP_ANEW = __GFP_HIGHMEM | __GFP_MOVABLE | __GFP_NOMEMALLOC | __GFP_NOWARN;
 /* Allowed for pages that can move, never for a table. */
 const gfp_t ZBM_GFP_ZONE_BITS = __GFP_HIGHMEM | __GFP_MOVABLE;
 /* Freeing goes on under memory pressure, on any CPU. */

@@ -51,11 +51,26 @@ pub(crate) unsafe fn is_poisoned(address: usize) -> bool {
 /// either extent or reads the second.
 pub(crate) unsafe fn copy(from: (PageAddr, Extent), to: (PageAddr, Extent)) -> Result {
     let at = |(page, extent): (PageAddr, Extent)| page.address().wrapping_add(extent.offset());
-    // CAST: at most a page.
-    let bytes = from.1.bytes().min(to.1.bytes()) as u32;
+    let bytes = from.1.bytes().min(to.1.bytes());
     // SAFETY: An extent lies within a page by its invariant, the pages are mapped, and the
     // caller excludes other access.
-    let copied = unsafe { bindings::zbm_copy_mc(at(to) as *mut _, at(from) as *const _, bytes) };
+    unsafe { copy_bytes(at(from), at(to), bytes) }
+}
+
+/// Copies bytes of a page to another.
+///
+/// # Errors
+///
+/// [`broken`] when their memory is.
+///
+/// # Safety
+///
+/// As [`copy`]; `bytes` bytes from each address on are in one page.
+pub(crate) unsafe fn copy_bytes(from: usize, to: usize, bytes: usize) -> Result {
+    // CAST: at most a page.
+    let bytes = bytes as u32;
+    // SAFETY: By the safety requirements.
+    let copied = unsafe { bindings::zbm_copy_mc(to as *mut _, from as *const _, bytes) };
     copied.then_some(()).ok_or(broken())
 }
 

@@ -52,6 +52,8 @@ pub(crate) struct Counters {
     pub(crate) lost_pages: Counter,
     /// Pages that were won, as their zpages moved beside others.
     pub(crate) repaired: Counter,
+    /// Zpages that were stored anew, so that leaves could go.
+    pub(crate) gathered: Counter,
     /// Allocations that failed for want of memory.
     pub(crate) alloc_failed: Counter,
     nodes: KVec<NodeMoves>,

@@ -8,6 +8,7 @@ pub(crate) mod compact;
 pub(crate) mod compaction;
 pub(crate) mod counters;
 pub(crate) mod error;
+pub(crate) mod gathering;
 pub(crate) mod handle;
 mod helpers;
 pub(crate) mod mems;

@@ -175,9 +175,9 @@ type Guard<'a> = kernel::sync::lock::Guard<'a, Locked, SpinLockBackend>;
 /// # Invariants
 ///
 /// The descriptor is in the state Reserved, on behalf of this guard only.
-struct Reserved<'p> {
-    pool: &'p Pool,
-    id: DescId,
+pub(super) struct Reserved<'p> {
+    pub(super) pool: &'p Pool,
+    pub(super) id: DescId,
 }
 
 impl Drop for Reserved<'_> {
@@ -308,7 +308,7 @@ impl Pool {
     /// mm may want to know the name of a page before it takes it, and may refuse: so
     /// first the name, then mm, then the books. After an error the name may be reserved
     /// still, for another attempt.
-    fn alloc_in_new_page<'p>(
+    pub(super) fn alloc_in_new_page<'p>(
         this: &'p ArcBorrow<'_, Self>,
         reserved: &mut Option<Reserved<'p>>,
         len: Len,
@@ -605,6 +605,13 @@ impl Pool {
         }
         // CAST: 64-bit kernels.
         taken_in_all.saturating_sub(stayed) as u64
+    }
+
+    /// Releases all pages without zpages, but for those that mm has hold of. Sleeps.
+    pub(crate) fn release_unused(&self) {
+        for nid in node::possible() {
+            self.release_empty(nid, u64::MAX);
+        }
     }
 
     /// Releases pages that were taken for it, but for those that mm has hold of; returns how
@@ -956,9 +963,7 @@ impl Pool {
     pub(crate) fn drain(&self) -> Result {
         loop {
             self.drop_lost();
-            for nid in node::possible() {
-                self.release_empty(nid, u64::MAX);
-            }
+            self.release_unused();
             let (pages, zpages) = self.with_books(|books| {
                 let zpages = |node: &NodeBooks| node.zpages() != 0;
                 let zpages = books.nodes().iter().any(zpages) || books.lost_zpages() != 0;

@@ -4,8 +4,9 @@
 
 use super::handle::Handle;
 use super::pool::Pool;
+use crate::linux::fault;
 use crate::linux::page;
-use crate::zbud::{Len, MappedZpage, Nid, PageAddr};
+use crate::zbud::{Len, MappedZpage, Nid, PageAddr, PAGE_SIZE};
 use core::ops::Deref;
 use kernel::prelude::*;
 use kernel::sync::ArcBorrow;
@@ -68,6 +69,41 @@ impl<'p> Zpage<'p> {
             drop(mapped);
             return Ok(zpage);
         }
+    }
+
+    /// Stores the zpage anew, under another name, if that helps a leaf to go: its owner is to take
+    /// the new one and to drop this. `None` when it may stay. Neither reclaims nor touches
+    /// reserves; sleeps while a page of either is being copied.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Zpage::map`]; `ENOMEM`, also when the pool has not many pages less than it may
+    /// have.
+    pub(crate) fn stored_anew(&self) -> Result<Option<Self>> {
+        let from = self.map()?;
+        let len = from.view.len;
+        // SAFETY: Not freed before `self` is dropped, by the type invariant.
+        let found = unsafe { Pool::alloc_anew(self.pool, self.handle, len) }?;
+        let Some((handle, id)) = found else {
+            return Ok(None);
+        };
+        // INVARIANT: Allocated just now.
+        let anew = Self {
+            pool: self.pool,
+            handle,
+        };
+        let to = anew.map()?;
+        let page = PageAddr::new(from.view.address & !(PAGE_SIZE - 1)).ok_or(EINVAL)?;
+        // SAFETY: Both are mapped and that long; nobody else knows the new one, and nobody
+        // reads through `to`.
+        let copy = || unsafe { page::copy_bytes(from.view.address, to.view.address, len.bytes()) };
+        fault::copy(page)
+            .and_then(|()| copy())
+            // Before others read what could not be copied.
+            .inspect_err(|_| self.pool.lose(id, page))?;
+        drop(to);
+        self.pool.counters().gathered.inc();
+        Ok(Some(anew))
     }
 
     /// Leaves the zpage to the caller, as a number that is not 0.
