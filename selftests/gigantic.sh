@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # zbm-vm: --mem 5G --nodes 2 --append hugetlb_cma=1:1G
+# zbm-test: stock
 #
 # Contiguous memory on a kernel that lets nobody else allocate it: hugetlb has an area of it for
 # pages of 1 GiB, which movable memory uses meanwhile, pool pages and zram's as well. They leave it when

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 
+from runner.commands import Failed, drive, script
 from runner.plan import TOP
 
 LINE = re.compile(r"([a-z]+\.[a-z_0-9]+)=(-?[0-9.e+-]+)$")
@@ -16,23 +17,6 @@ LIMIT = 900
 # On node 0, as blocks of node 1 are to go offline, none of which can have such an area. As large as
 # what workloads leave free: movable memory gets in when it is half of that.
 CMA = "cma=64M@128M-448M"
-
-
-class Failed(Exception):
-    pass
-
-
-def script(*words):
-    """What one of our scripts prints; it ends when this process does."""
-    done = subprocess.run(["setpriv", "--pdeathsig", "TERM", f"{TOP}/{words[0]}", *words[1:]], stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, text=True)  # fmt: skip
-    if done.returncode:
-        raise Failed(f"{words[0]} has failed")
-    return done.stdout.strip()
-
-
-def drive(path, name, options):
-    return f"-drive file={path},if=none,id={name},format=raw,{options} -device virtio-blk-pci,drive={name}"
 
 
 class Guests:
@@ -67,7 +51,7 @@ class Guests:
                 status = subprocess.run([
                     "setpriv", "--pdeathsig", "TERM", f"{TOP}/scripts/vm/boot", "--kernel", kernel, "--module-dir", module,
                     "--mem", "1G", "--nodes", "2", "--cpus", "4", "--append", f"slab_nomerge {CMA}",
-                    "--qemu", drive(data, "data", "readonly=on"), "--qemu", drive(swap, "swap", "cache=unsafe"),
+                    "--qemu", drive(data, "data", "readonly=on"), "--qemu", drive(swap, "swap"),
                     "--out", f"{self.directory}/guest", "--log", console, "--timeout", str(LIMIT), "--",
                     "python3", f"{TOP}/bench/compare.py", sizes, run.group.front, run.allocator, run.group.algorithm,
                     str(run.seed), self.program,

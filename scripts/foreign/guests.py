@@ -9,6 +9,7 @@ import subprocess
 import sys
 from dataclasses import dataclass, field
 
+from runner.commands import Failed, drive, script
 from runner.judge import lines_of, retries
 from runner.plan import TOP
 
@@ -23,10 +24,6 @@ SPARE = 300
 DRIVE_BYTES = 1 << 30
 
 
-class Failed(Exception):
-    pass
-
-
 @dataclass
 class Cell:
     """A test on a column."""
@@ -35,17 +32,6 @@ class Cell:
     moved: int = 0
     wrong: list = field(default_factory=list)  # with ours, or with the kernel's log, afterwards
     seconds: int = 0
-
-
-def script(*words, root=None):
-    """What one of our scripts prints; it ends when this process does. root: the root that it is about."""
-    command = [f"{TOP}/{words[0]}", *words[1:]]
-    env = {**os.environ, **({"ZBM_ROOT_NAME": root} if root else {})}
-    done = subprocess.run(["setpriv", "--pdeathsig", "TERM", *command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
-                          env=env)  # fmt: skip
-    if done.returncode:
-        raise Failed(f"{words[0]} has failed")
-    return done.stdout.strip()
 
 
 def source_of(kernel):
@@ -79,10 +65,6 @@ def splats(lines, path):
         file.write("Linux version\n" + "".join(f"{line}\n" for line in without_group_oom(lines)))
     done = subprocess.run([f"{TOP}/scripts/vm/splats", path], stdout=subprocess.PIPE, text=True, errors="replace")
     return [line for line in done.stdout.splitlines() if not HARMLESS.search(line)]
-
-
-def drive(name, path):
-    return f"-drive file={path},if=none,id={name},format=raw,cache=unsafe -device virtio-blk-pci,drive={name}"
 
 
 class Guests:
@@ -123,7 +105,7 @@ class Guests:
                 done = subprocess.run([
                     "setpriv", "--pdeathsig", "TERM", f"{TOP}/scripts/vm/boot", "--kernel", kernel, "--module-dir", module,
                     "--root", self.root, "--mem", group.mem, "--nodes", "2", "--cpus", str(group.cpus), *append,
-                    "--qemu", drive("swap", swap), "--qemu", drive("kselftest", files),
+                    "--qemu", drive(swap, "swap"), "--qemu", drive(files, "kselftest"),
                     "--out", out, "--timeout", str(limit), "--",
                     "python3", f"{TOP}/others/guest.py", flavour, group.name,
                 ], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, text=True, errors="replace")  # fmt: skip

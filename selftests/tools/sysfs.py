@@ -3,6 +3,8 @@
 
 import os
 
+SYS, DEBUGFS = "/sys/kernel/zbud_movable", "/sys/kernel/debug/zbud_movable"
+
 
 def read(path):
     with open(path, encoding="utf-8") as file:

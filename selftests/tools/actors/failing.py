@@ -10,12 +10,12 @@ import time
 
 from actors.tasks import WrongData
 from direct import Direct
-from sysfs import read, write
+from sysfs import DEBUGFS, SYS, read, write
 
 BLOCK = 4096
-SYS, CONTROL = "/sys/kernel/zbud_movable", "/sys/class/zbud-control"
+CONTROL = "/sys/class/zbud-control"
 DISK, DEVICE = "/sys/block/zbud0", "/dev/zbud0"
-TRIGGERS = "/sys/kernel/debug/zbud_movable/disks/zbud0"
+TRIGGERS = f"{DEBUGFS}/disks/zbud0"
 SIZE = 64 << 20
 READS = 1000
 

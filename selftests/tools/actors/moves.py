@@ -8,9 +8,8 @@ import time
 
 from actors.disks import unless_busy
 from mapper import PAGE, Mapper, libc
-from sysfs import write
+from sysfs import SYS, write
 
-SYS = "/sys/kernel/zbud_movable"
 MADV_POPULATE_READ = 22
 # Where memory goes offline a node may have none, or no room.
 REFUSED = (errno.EBUSY, errno.ENOMEM, errno.ENODEV)

@@ -5,9 +5,8 @@ import errno
 import glob
 
 from actors.tasks import WrongData
-from sysfs import read
+from sysfs import DEBUGFS, SYS, read
 
-SYS, DEBUGFS = "/sys/kernel/zbud_movable", "/sys/kernel/debug/zbud_movable"
 # A pool that ends meanwhile.
 GONE = (errno.ENOENT, errno.ENODEV, errno.EIO)
 

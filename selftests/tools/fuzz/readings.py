@@ -5,7 +5,8 @@ and go behind the zpages, and counters of what the kernel does with them."""
 import glob
 import os
 
-SYS = "/sys/kernel/zbud_movable"
+from sysfs import SYS
+
 BLOCK_SYS = "/sys/block"
 OF_ALL = ["zpages", "stored_bytes", "lost_zpages", "mover", "mems", "mems_effective", "memory_migrate"]
 OF_ALL += ["stats/user_moved", "stats/not_moved", "stats/lost_pages", "stats/alloc_failed"]
