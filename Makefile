@@ -60,7 +60,7 @@ help:
 	@echo '    KERNEL=... with demo, picture, test, vm, kernel, module: release (6.12, the default but for demo and picture), debug (KASAN, lockdep), built here;'
 	@echo '                     stock, stock-7.2, stock-7.3: Debian'\''s unmodified kernels (the newest,'
 	@echo '                     or ZBM_STOCK_VERSION=7.2.12); no-zsmalloc: 7.2 without zsmalloc; 7.3 without it: debug-7.3,'
-	@echo '                     cfi-7.3 (kCFI and ThinLTO), built here'
+	@echo '                     cfi-7.3 (kCFI and ThinLTO), modversions-7.3, built here'
 	@echo 'make check-host      tell whether this host can have it, and what is missing for that'
 	@echo 'make install         build it for this host with its own tools, and install it: module, zbudctl,'
 	@echo '                     manual, unit; KVER=RELEASE for another kernel than the running one, TRY=1'

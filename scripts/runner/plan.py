@@ -38,7 +38,7 @@ DEFAULT = "-"  # the mover that the module chooses by itself
 TEST_KERNELS = ["release", "stock"]
 DEBUG_KERNELS = ["debug", "debug-7.3"]
 # How they are built is what matters: who calls what, not what it does
-BUILT_KERNELS = ["cfi-7.3"]
+BUILT_KERNELS = ["cfi-7.3", "modversions-7.3"]
 LONG_KERNELS = ["release", "stock", "no-zsmalloc", "stock-7.2", *BUILT_KERNELS, *DEBUG_KERNELS]
 # Kernels that have both movers
 TWO_MOVERS = ("release", "no-zsmalloc", *BUILT_KERNELS, *DEBUG_KERNELS)
