@@ -341,4 +341,30 @@ mod tests {
         assert!(!list.holds(lost, 1, |_| true));
         Ok(())
     }
+
+    #[test]
+    fn links_that_are_no_names_are_seen() -> Result<(), Error> {
+        // Not that of no entry.
+        const WRONG: u32 = NONE - 1;
+        let entries = [0; 3].map(|_| Links::new());
+        let entries = Found(&entries);
+        let mut list = list(entries)?;
+        entries.links(0)?.set_next(WRONG);
+        assert!(!list.holds(entries, 0, |_| true));
+        entries.links(0)?.set_next(NONE);
+        assert!(list.holds(entries, 0, |_| true));
+        entries.links(2)?.set_prev(WRONG);
+        assert!(!list.holds(entries, 2, |_| true));
+        assert!(!list.begins_well(entries, |_| true));
+        entries.links(2)?.set_prev(NONE);
+        assert!(list.begins_well(entries, |_| true));
+        assert!(!list.begins_well(entries, |_| false));
+        list.first = WRONG;
+        assert!(!list.begins_well(entries, |_| true));
+        // Its first entry is not the one that says so.
+        list.first = 1;
+        assert!(!list.holds(entries, 2, |_| true));
+        assert!(!list.begins_well(entries, |_| true));
+        Ok(())
+    }
 }

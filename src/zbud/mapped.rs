@@ -91,3 +91,33 @@ impl Descriptor {
             .fold(0, u64::saturating_add)
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::zbud::chunk::PAGE_SIZE;
+    use crate::zbud::id::{DescId, Nid, PageAddr};
+    use crate::zbud::leaf::Leaf;
+    use crate::zbud::one_leaf::OneLeaf;
+
+    #[test]
+    fn a_zpage_without_a_length_is_not_mapped_and_not_lost() -> Result<(), Error> {
+        let table = OneLeaf(Leaf::new());
+        table.0.set_up(0, 0);
+        let id = DescId::new(0, 5).ok_or(Error::Corrupt)?;
+        let desc = table.descriptor(id)?;
+        desc.set_page(PageAddr::new(PAGE_SIZE), Nid(0));
+        let len = Len::new(100).map_err(|_| Error::Corrupt)?;
+        let index = SlotIndex::A;
+        desc.store_at(id, Buddy::First, index, len);
+        let found = desc.map(&table, index)?;
+        assert_eq!((found.address, found.len), (PAGE_SIZE, len));
+        desc.slot(index).unpin()?;
+
+        // As where a page is lost; but it is not.
+        desc.lose(Buddy::First);
+        assert_eq!(desc.map(&table, index), Err(Error::Corrupt));
+        assert_eq!(desc.slot(index).unpin(), Err(Error::NotPinned));
+        Ok(())
+    }
+}

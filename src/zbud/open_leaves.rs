@@ -317,3 +317,80 @@ fn belongs<T: Table>(table: &T, list: usize) -> impl Fn(u32) -> bool + '_ {
         leaf.is_some_and(|leaf| leaf.number() == number && fill(leaf.used()) == Some(list))
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::zbud::one_leaf::OneLeaf;
+
+    /// A leaf on list `fill`, though none of its descriptors is in use.
+    fn on_list(fill: usize) -> Result<(OneLeaf, OpenLeaves), Error> {
+        let table = OneLeaf(Leaf::new());
+        let mut leaves = OpenLeaves::NONE;
+        table.0.set_up(0, 0);
+        let push = leaves.prepare_push(&table, fill)?;
+        leaves.push(&table.0, fill, push);
+        Ok((table, leaves))
+    }
+
+    #[test]
+    fn a_leaf_is_on_the_list_of_its_fill() -> Result<(), Error> {
+        for fill in 0..FILLS {
+            let (table, leaves) = on_list(fill)?;
+            assert_eq!(leaves.verify(&table, &table.0), fill == 0, "{fill}");
+            assert_eq!(leaves.verify_lists(&table), fill == 0, "{fill}");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_leaf_on_a_list_has_the_number_by_which_it_is_found() -> Result<(), Error> {
+        let (table, leaves) = on_list(0)?;
+        table.0.set_up(1, 0);
+        assert!(!leaves.verify_lists(&table));
+        Ok(())
+    }
+
+    #[test]
+    fn a_leaf_is_sparse_up_to_three_eighths() {
+        let leaf = Leaf::new();
+        leaf.set_up(0, 0);
+        for used in 0..DESCRIPTORS_PER_LEAF {
+            assert_eq!((leaf.used(), is_sparse(&leaf)), (used, used < 32));
+            let taken = leaf.first_free().map(|(_, desc)| leaf.reserve(desc));
+            assert!(taken.is_some());
+        }
+        assert!(!is_sparse(&leaf));
+    }
+
+    /// Takes a descriptor into use that is not the first free one: `free` is that then.
+    fn reserve_another(leaf: &Leaf, free: usize) -> Result<(), Error> {
+        let another = leaf.descriptor(0).ok_or(Error::Corrupt)?;
+        another
+            .links()
+            .set_next(u32::try_from(free).map_err(|_| Error::Corrupt)?);
+        leaf.reserve(another);
+        Ok(())
+    }
+
+    #[test]
+    fn a_leaf_has_free_descriptors_unless_all_are_in_use() -> Result<(), Error> {
+        let (table, leaves) = on_list(0)?;
+        reserve_another(&table.0, usize::from(u8::MAX))?;
+        assert_eq!((table.0.used(), table.0.full()), (1, true));
+        assert!(!leaves.verify(&table, &table.0));
+
+        let (table, leaves) = (OneLeaf(Leaf::new()), OpenLeaves::NONE);
+        table.0.set_up(0, 0);
+        while let Some((_, desc)) = table.0.first_free() {
+            table.0.reserve(desc);
+        }
+        assert!(leaves.verify(&table, &table.0));
+        let last = DescId::new(0, DESCRIPTORS_PER_LEAF - 1).ok_or(Error::Corrupt)?;
+        table.0.release(last);
+        reserve_another(&table.0, last.offset())?;
+        assert_eq!(table.0.used(), DESCRIPTORS_PER_LEAF);
+        assert!(!table.0.full() && !leaves.verify(&table, &table.0));
+        Ok(())
+    }
+}

@@ -218,3 +218,22 @@ fn take<T: Table>(
     desc.step(state, State::Leaving);
     Ok(state)
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_that_have_stayed_are_told_from_the_others() {
+        let stay = [0, 1, 63, 64, 84];
+        let mut stayed = Stayed::default();
+        let ids = || (0..DescId::OFFSETS).filter_map(|offset| DescId::new(7, offset));
+        assert!(!ids().any(|id| stayed.contains(id)));
+        let of_these = |id: &DescId| stay.contains(&id.offset());
+        ids().filter(of_these).for_each(|id| stayed.add(id));
+        assert!(ids().all(|id| stayed.contains(id) == of_these(&id)));
+        // Once more is no other.
+        ids().filter(of_these).for_each(|id| stayed.add(id));
+        assert!(ids().all(|id| stayed.contains(id) == of_these(&id)));
+    }
+}

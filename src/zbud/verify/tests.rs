@@ -9,6 +9,8 @@ use crate::zbud::error::Error;
 use crate::zbud::id::{Nid, PageAddr, Place};
 use crate::zbud::one_leaf::OneLeaf;
 
+mod links;
+
 /// A pool with two pages, each with one zpage: on node 0 one that fills its page, on
 /// node 1 one of 100 bytes.
 struct Pool {
