@@ -99,6 +99,35 @@ fn what_is_mapped_stays() -> Result<(), Trouble> {
     Ok(pool.books.verify(&pool.table)?)
 }
 
+/// Who looks for a zpage finds the page in which it is now, by its slot.
+#[test]
+fn a_zpage_is_found_where_it_is() -> Result<(), Trouble> {
+    let mut pool = Pool::new(2);
+    let [first, second] = two(&mut pool)?;
+    let half = Len::new(PAGE_SIZE / 2)?;
+    let found = |pool: &Pool, slot: SlotId| {
+        let found = pool.owner(slot)?.find(&pool.table, slot.index());
+        Ok::<_, Error>(found.map(|(desc, len)| (desc.page(), len)))
+    };
+    for put in [&first, &second] {
+        let found = found(&pool, put.slot)?;
+        ensure!(found == Some((Some(put.addr), half)), "{found:?}");
+    }
+    ensure!(pool.compact(true)? == 1, "not re-paired");
+    for put in [&first, &second] {
+        let found = found(&pool, put.slot)?;
+        ensure!(found == Some((Some(second.addr), half)), "{found:?}");
+    }
+    pool.lose(second.slot.desc(), second.addr)??;
+    let lost = found(&pool, first.slot)?;
+    ensure!(lost.is_none(), "lost: {lost:?}");
+    let freed = pool.free(first.slot)?;
+    ensure!(freed.is_ok(), "{freed:?}");
+    let freed = found(&pool, first.slot)?;
+    ensure!(freed.is_none(), "freed: {freed:?}");
+    Ok(())
+}
+
 /// The best fit of a zpage of half a page is its own page, which is the only one of its kind;
 /// the next is one that has a chunk more to spare.
 #[test]

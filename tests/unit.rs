@@ -434,8 +434,11 @@ fn what_is_stored_much_later_was_not_missed() -> Result<(), Trouble> {
     for _ in 0..128 {
         pool.store(Nid(0), whole)?;
     }
+    ensure!(!pool.books.may_miss(), "none was released");
     pool.books.note_surplus(Nid(0), 1);
+    ensure!(pool.books.may_miss(), "one was released");
     ensure!(pool.books.take_idle(Nid(0)) == 0, "none was empty");
+    ensure!(!pool.books.may_miss(), "one was released long ago");
     pool.store(Nid(0), whole)?;
     let kept = pool.books.kept_on(Nid(0));
     ensure!(kept == 2, "{kept}, not a share");
@@ -448,7 +451,13 @@ fn none_is_kept_beyond_the_limit() -> Result<(), Trouble> {
     pool.books.keep(9);
     let whole = Len::new(PAGE_SIZE)?;
     let puts = [pool.store(Nid(0), whole)?, pool.store(Nid(0), whole)?];
+    for (limit, below) in [(4, 2), (3, 1), (2, 0)] {
+        pool.books.limit(limit);
+        ensure!(pool.books.below_limit() == below, "of {limit}");
+        ensure!(pool.books.beyond_limit() == 0, "none too many");
+    }
     pool.books.limit(1);
+    ensure!(pool.books.below_limit() == 0, "beyond it");
     ensure!(pool.books.beyond_limit() == 1, "one too many");
     let [first, second] = puts.map(|put| pool.free(put.slot));
     let first = first?;
@@ -549,10 +558,12 @@ fn a_lost_page_that_stays_keeps_no_other() -> Result<(), Trouble> {
     let mut pool = Pool::new(1);
     let whole = Len::new(PAGE_SIZE)?;
     let stored = [(); 3].map(|()| pool.store(Nid(0), whole));
+    ensure!(!pool.books.has_lost(), "lost before");
     for put in stored {
         let put = put?;
         pool.lose(put.slot.desc(), put.addr)??;
     }
+    ensure!(pool.books.has_lost(), "not lost");
     let (stays, _) = some(pool.take_lost(0)?, "lost page")?;
     pool.keep_lost(stays)?;
     for _ in 0..2 {
@@ -562,8 +573,10 @@ fn a_lost_page_that_stays_keeps_no_other() -> Result<(), Trouble> {
         pool.forget(id, addr)?;
     }
     ensure!(pool.take_lost(1)?.is_none(), "one more");
+    ensure!(pool.books.has_lost(), "it has not stayed");
     let (id, _) = some(pool.take_lost(0)?, "page that stayed")?;
     ensure!(id == stays, "{id:?} is not the one that stayed");
+    ensure!(!pool.books.has_lost(), "it is being dropped");
     Ok(())
 }
 

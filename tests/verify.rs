@@ -162,3 +162,16 @@ fn another_pool_has_a_page_in_the_same_table() -> Result<(), Trouble> {
     ensure!(found.0.is_some() && found.1.is_some(), "{found:?}");
     Ok(())
 }
+
+#[test]
+fn an_audit_ends_as_soon_as_something_is_wrong() -> Result<(), Trouble> {
+    let (mut pool, slots) = pool()?;
+    let slot = *some(slots.first(), "slot")?;
+    let owner = pool.table.descriptor(slot.desc())?;
+    ensure!(slot.desc().leaf() == 0, "not in the first leaf");
+    let _ = other().free(&pool.table, owner, slot.index(), |_| false)?;
+    pool.books.begin_audit();
+    let first = pool.books.audit(&pool.table);
+    ensure!(first.is_some_and(|found| found.is_err()), "{first:?}");
+    Ok(())
+}
