@@ -80,6 +80,28 @@ fn sets_hold_what_was_put_in() {
     assert_eq!(nodes.intersection(&nodes), nodes);
 }
 
+#[test]
+fn sets_are_compared() {
+    let [one, other]: [NodeSet; 2] = [[1, 4, 70], [4, 70, 71]].map(|nodes| {
+        let nodes = nodes.map(Nid);
+        nodes.into_iter().collect()
+    });
+    let nodes = |set: NodeSet| set.iter().map(|nid| nid.0).collect::<Vec<_>>();
+    assert_eq!(nodes(one.intersection(&other)), [4, 70]);
+    assert_eq!(nodes(one.difference(&other)), [1]);
+    assert_eq!(nodes(other.difference(&one)), [71]);
+    assert!(!one.is_empty() && !one.is_subset(&other) && !one.is_subset(&NodeSet::EMPTY));
+    assert!(one.intersection(&other).is_subset(&one) && one.is_subset(&one));
+}
+
+#[test]
+fn sets_are_written_as_words() {
+    let mut nodes = NodeSet::EMPTY;
+    nodes.words_mut()[1] = 1 << 5;
+    assert!(nodes.iter().eq([Nid(69)]));
+    assert_eq!(NodeSet::from_words(*nodes.words()), nodes);
+}
+
 /// Where pages on `node` go by migrate_pages(2) and mm/mempolicy.c.
 fn naive(from: &Nodes, to: &Nodes, node: u16) -> u16 {
     let Some(rank) = from.iter().position(|&other| other == node) else {

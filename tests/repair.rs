@@ -246,19 +246,28 @@ fn a_run_is_of_pages_of_one_kind() -> Result<(), Trouble> {
 /// descriptors go, and two leaves.
 #[test]
 fn a_stub_and_a_lost_page_go_at_once() -> Result<(), Trouble> {
-    for hide in [None, Some(0), Some(1), Some(2)] {
+    let hidden = [None, Some(0), Some(1), Some(2)].into_iter();
+    for (hide, apart) in hidden.flat_map(|hide| [(hide, false), (hide, true)]) {
         let mut pool = Pool::new(2);
-        let whole = Len::new(PAGE_SIZE)?;
+        let (half, whole) = (Len::new(PAGE_SIZE / 2)?, Len::new(PAGE_SIZE)?);
         let mut put = Vec::new();
-        let [first, second] = {
-            let first = two(&mut pool)?;
-            // The second in another leaf.
+        let mut fill = |pool: &mut Pool| {
             for _ in 0..DESCRIPTORS_PER_LEAF {
                 put.push(pool.store(Nid(0), whole)?.slot);
             }
-            first
+            Ok::<_, Trouble>(())
         };
-        let third = pool.store(Nid(1), Len::new(PAGE_SIZE / 2)?)?;
+        let first = pool.store(Nid(0), half)?;
+        if apart {
+            fill(&mut pool)?;
+        }
+        let second = pool.store(Nid(1), half)?;
+        if !apart {
+            fill(&mut pool)?;
+        }
+        let leaves = [&first, &second].map(|put| put.slot.desc().leaf());
+        ensure!(apart == (leaves != [0, 0]), "in leaves {leaves:?}");
+        let third = pool.store(Nid(1), half)?;
         ensure!(third.addr == second.addr, "not beside the second");
         ensure!(pool.free(third.slot)? == Ok(Freed::Kept), "not kept");
         ensure!(pool.compact(true)? == 1, "not re-paired");

@@ -426,6 +426,27 @@ fn what_was_missed_by_a_large_pool_is_not_kept_by_a_small_one() -> Result<(), Tr
     Ok(pool.books.verify(&pool.table)?)
 }
 
+/// No more are taken for missed than are kept for it, however large the pool becomes later.
+#[test]
+fn what_a_small_pool_missed_is_not_more_in_a_large_one() -> Result<(), Trouble> {
+    let mut pool = Pool::new(1);
+    pool.books.keep(0);
+    let whole = Len::new(PAGE_SIZE)?;
+    for _ in 0..2 * SHARE {
+        pool.store(Nid(0), whole)?;
+    }
+    pool.books.note_surplus(Nid(0), 3);
+    for _ in 0..3 {
+        pool.store(Nid(0), whole)?;
+    }
+    for _ in pool.books.pages()..3 * SHARE {
+        pool.store(Nid(0), whole)?;
+    }
+    let kept = pool.books.kept_on(Nid(0));
+    ensure!(kept == 3 + 2, "{kept}, not a share and what was missed");
+    Ok(())
+}
+
 #[test]
 fn what_is_stored_much_later_was_not_missed() -> Result<(), Trouble> {
     let mut pool = Pool::new(1);
@@ -541,6 +562,29 @@ fn empty_pages_leave_in_runs() -> Result<(), Trouble> {
     }
     pool.books.verify(&pool.table)?;
     ensure!(pool.release_all()? == 30, "not thirty");
+    Ok(pool.books.verify(&pool.table)?)
+}
+
+/// They go on behind the first as well, up to as many as are wanted.
+#[test]
+fn a_run_goes_on_behind_the_page_that_it_begins_with() -> Result<(), Trouble> {
+    let mut pool = Pool::new(1);
+    let whole = Len::new(PAGE_SIZE)?;
+    pool.books.keep(u64::MAX);
+    let stored = [(); 8].map(|()| pool.store(Nid(0), whole));
+    // The first is stored still, the second was the last that was freed.
+    for put in stored.into_iter().skip(1).rev() {
+        let _ = pool.free(put?.slot)??;
+    }
+    let mut run = |at_most| -> Result<_, Trouble> {
+        let run = pool.take_empty(Nid(0), at_most)?;
+        Ok(run.map(|run| (run.first().offset(), run.len())))
+    };
+    let runs = [run(3)?, run(1)?, run(99)?, run(99)?];
+    ensure!(
+        runs == [Some((1, 3)), Some((4, 1)), Some((5, 3)), None],
+        "{runs:?}"
+    );
     Ok(pool.books.verify(&pool.table)?)
 }
 

@@ -334,6 +334,14 @@ mod tests {
     }
 
     #[test]
+    fn leaves_come_to_each_list() {
+        let mut fills: Vec<_> = (0..DESCRIPTORS_PER_LEAF).filter_map(fill).collect();
+        fills.dedup();
+        assert!(fills.into_iter().eq(0..FILLS));
+        assert_eq!(fill(DESCRIPTORS_PER_LEAF), None);
+    }
+
+    #[test]
     fn a_leaf_is_on_the_list_of_its_fill() -> Result<(), Error> {
         for fill in 0..FILLS {
             let (table, leaves) = on_list(fill)?;
