@@ -294,6 +294,42 @@ fn a_stub_and_a_lost_page_go_at_once() -> Result<(), Trouble> {
     Ok(())
 }
 
+/// The leaf of a stub would have to leave its list, of which another leaf is lost: nothing is
+/// freed, though the page of the zpage could be found.
+#[test]
+fn a_stub_stays_while_the_list_of_its_leaf_is_broken() -> Result<(), Trouble> {
+    let mut pool = Pool::new(2);
+    let (half, whole) = (Len::new(PAGE_SIZE / 2)?, Len::new(PAGE_SIZE)?);
+    let fill = |pool: &mut Pool, count| {
+        let slots = (0..count).map(|_| Ok(pool.store(Nid(0), whole)?.slot));
+        slots.collect::<Result<Vec<_>, Trouble>>()
+    };
+    let first = pool.store(Nid(0), half)?.slot;
+    let beside_first = fill(&mut pool, DESCRIPTORS_PER_LEAF - 1)?;
+    let others = fill(&mut pool, DESCRIPTORS_PER_LEAF)?;
+    let second = pool.store(Nid(1), half)?.slot;
+    // On another list than those of which only one descriptor is in use.
+    fill(&mut pool, DESCRIPTORS_PER_LEAF / 2)?;
+    let leaf_of = |slot: SlotId| slot.desc().leaf();
+    let other = *some(others.first(), "other")?;
+    let leaves = [first, other, second].map(leaf_of);
+    ensure!(leaves == [0, 1, 2], "in leaves {leaves:?}");
+
+    let repair = some(pool.begin_repair(first.desc(), true)??, "partner")?;
+    ensure!(repair.dst == second.desc(), "{repair:?}");
+    ensure!(pool.finish_repair(&repair, true)?.won, "not re-paired");
+    ensure!(pool.release_all()? == 1, "not released");
+    for slot in others.into_iter().skip(1).chain(beside_first) {
+        ensure!(pool.free(slot)?.is_ok(), "not freed");
+    }
+    pool.hidden = Some(leaf_of(other));
+    let freed = pool.free(first)?;
+    ensure!(matches!(freed, Ok(Freed::Forgotten(_))), "{freed:?}");
+    ensure!(pool.refused.contains("free"), "not refused");
+    ensure!(pool.table.leaf(leaf_of(first)).is_none(), "its leaf stays");
+    Ok(pool.books.verify(&pool.table)?)
+}
+
 /// A pool without bytes.
 struct Sized {
     table: Leaves,
