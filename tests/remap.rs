@@ -100,6 +100,11 @@ fn sets_are_written_as_words() {
     nodes.words_mut()[1] = 1 << 5;
     assert!(nodes.iter().eq([Nid(69)]));
     assert_eq!(NodeSet::from_words(*nodes.words()), nodes);
+    // As many as Linux has at most (CONFIG_NODES_SHIFT=10)
+    assert_eq!(MAX_NODES, 1 << 10);
+    let all: NodeSet = (0..1 << 10).map(Nid).collect();
+    assert_eq!(all.words(), &[u64::MAX; 16]);
+    assert_eq!((all.len(), all.iter().count()), (MAX_NODES, MAX_NODES));
 }
 
 /// Where pages on `node` go by migrate_pages(2) and mm/mempolicy.c.
