@@ -62,6 +62,7 @@ class Step:
 
 HOST_STEPS = [
     # The longest first, so that the others run beside it
+    Step("core-mutants", "ktap", long=True),
     Step("loom", "libtest"),
     Step("selfcheck", "ktap"),
     Step("user"),
