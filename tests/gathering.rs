@@ -125,6 +125,7 @@ fn two() -> Result<(Pool, [SlotId; 2]), Trouble> {
     }
     pool.release_all()?;
     assert_eq!([first, second].map(|slot| slot.desc().leaf()), [0, 1]);
+    assert!(pool.books.has_sparse_leaf(&pool.table));
     Ok((pool, [first, second]))
 }
 
