@@ -18,12 +18,16 @@ use zbud_movable_core::zbud::{
 
 const LEAVES: usize = 20;
 
+/// Stores so many zpages of node 0.
+fn store(pool: &mut Pool, count: usize, len: Len) -> Result<Vec<SlotId>, Trouble> {
+    let stored = (0..count).map(|_| Ok(pool.store(Nid(0), len)?.slot));
+    stored.collect()
+}
+
 /// A pool with `LEAVES` leaves full of pages, each with a zpage.
 fn full(len: Len) -> Result<(Pool, Vec<SlotId>), Trouble> {
     let mut pool = Pool::new(1);
-    let count = LEAVES * DESCRIPTORS_PER_LEAF;
-    let stored = (0..count).map(|_| Ok(pool.store(Nid(0), len)?.slot));
-    let stored = stored.collect::<Result<Vec<_>, Trouble>>()?;
+    let stored = store(&mut pool, LEAVES * DESCRIPTORS_PER_LEAF, len)?;
     assert_eq!(pool.table.present().count(), LEAVES);
     Ok((pool, stored))
 }
@@ -94,8 +98,7 @@ fn what_is_used_for_the_most_part_stays() -> Result<(), Trouble> {
 fn an_unused_leaf_is_no_leaf_to_win() -> Result<(), Trouble> {
     let len = Len::new(PAGE_SIZE)?;
     let mut pool = Pool::new(1);
-    let stored = (0..2 * DESCRIPTORS_PER_LEAF + 1).map(|_| Ok(pool.store(Nid(0), len)?.slot));
-    let mut stored = stored.collect::<Result<Vec<_>, Trouble>>()?;
+    let mut stored = store(&mut pool, 2 * DESCRIPTORS_PER_LEAF + 1, len)?;
     let last = some(stored.pop(), "zpage")?;
     for slot in stored.into_iter().rev().take(10).rev().chain([last]).rev() {
         let _ = pool.free(slot)??;
@@ -110,16 +113,12 @@ fn an_unused_leaf_is_no_leaf_to_win() -> Result<(), Trouble> {
 fn two() -> Result<(Pool, [SlotId; 2]), Trouble> {
     let mut pool = Pool::new(2);
     let (whole, half) = (Len::new(PAGE_SIZE)?, Len::new(PAGE_SIZE / 2)?);
-    let fill = |pool: &mut Pool, count| {
-        let stored = (0..count).map(|_| Ok(pool.store(Nid(0), whole)?.slot));
-        stored.collect::<Result<Vec<_>, Trouble>>()
-    };
     let first = pool.store(Nid(0), half)?.slot;
-    fill(&mut pool, DESCRIPTORS_PER_LEAF - 1)?;
+    store(&mut pool, DESCRIPTORS_PER_LEAF - 1, whole)?;
     let second = pool.store(Nid(1), half)?.slot;
-    let others = fill(&mut pool, DESCRIPTORS_PER_LEAF - 1)?;
+    let others = store(&mut pool, DESCRIPTORS_PER_LEAF - 1, whole)?;
     // From here descriptors are taken.
-    fill(&mut pool, DESCRIPTORS_PER_LEAF / 2)?;
+    store(&mut pool, DESCRIPTORS_PER_LEAF / 2, whole)?;
     for slot in others {
         let _ = pool.free(slot)??;
     }

@@ -33,9 +33,9 @@ impl<N: AsRef<[NodeBooks]> + AsMut<[NodeBooks]>> Books<N> {
     /// Reserves a descriptor for a page to come into which the zpage whose slot is slot `index` of
     /// `owner` is to go, if that helps a leaf to be released: the descriptor of its slot, or that
     /// of its page, is in a sparse leaf, of which less than three eighths are in use, but not in
-    /// the one from which descriptors are taken just now; and no leaf is wanted. The page should be
-    /// on the [home](Self::home) of the node where the zpage is. `None` when it may stay. O(1) in
-    /// the size of the pool.
+    /// the one from which descriptors are taken just now; and so many are free that a leaf can go.
+    /// The page should be on the [home](Self::home) of the node where the zpage is. `None` when it
+    /// may stay. O(1) in the size of the pool.
     ///
     /// Beside no other zpage, as [`pair`](Self::pair) would put it: that one may be in a sparse
     /// leaf itself, and which fits best is known once all are out of them.
