@@ -3,8 +3,9 @@
 //! Gathering: what keeps leaves of which little is used is stored anew, by an owner who can give
 //! a zpage another name.
 
+use super::allocation::Reserved;
 use super::handle::Handle;
-use super::pool::{Pool, Reserved};
+use super::pool::Pool;
 use crate::linux::bindings;
 use crate::linux::page::NewPage;
 use crate::zbud::{DescId, Len};
