@@ -6,6 +6,7 @@ mod compaction;
 pub(crate) mod compress;
 pub(crate) mod device;
 pub(crate) mod disks;
+mod gathering;
 mod knobs;
 #[cfg(all(CONFIG_LZ4_COMPRESS, CONFIG_LZ4_DECOMPRESS))]
 mod lz4;

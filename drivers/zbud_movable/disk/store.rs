@@ -20,10 +20,6 @@ use kernel::sync::{Arc, ArcBorrow};
 
 /// How often a lock is tried before its holder is waited for.
 const SPINS: u32 = 100;
-/// Blocks that are looked at with the disk locked, when zpages are gathered.
-const LOOKS: u64 = 1024;
-/// Of which so many at most are copied.
-const COPIES: u32 = 64;
 const WORDS: usize = PAGE_SIZE / core::mem::size_of::<u64>();
 
 /// The blocks of a disk, and the pool that has their zpages.
@@ -40,7 +36,7 @@ pub(super) struct Store {
 /// A locked block; unlocked when dropped, and emptied before if it was freed meanwhile.
 pub(super) struct Guard<'s> {
     store: &'s Store,
-    locked: Locked<'s>,
+    pub(super) locked: Locked<'s>,
 }
 
 impl Guard<'_> {
@@ -57,7 +53,7 @@ impl Guard<'_> {
     }
 
     /// Puts `content` in the place of what the block holds, which is freed.
-    fn set(&mut self, content: Content) {
+    pub(super) fn set(&mut self, content: Content) {
         let old = (self.locked.content(), self.locked.is_pinned());
         self.locked.set(content);
         // SAFETY: The block held it, and does not any more.
@@ -112,7 +108,7 @@ impl Store {
         self.pool.as_arc_borrow()
     }
 
-    fn block(&self, index: u64) -> Result<Block<'_>> {
+    pub(super) fn block(&self, index: u64) -> Result<Block<'_>> {
         let index = usize::try_from(index).map_err(|_| EIO)?;
         let (state, value) = (self.states.get(index), self.values.get(index));
         Ok(Block::new(state.ok_or(EIO)?, value.ok_or(EIO)?))
@@ -136,7 +132,7 @@ impl Store {
         }
     }
 
-    fn guard<'s>(&'s self, locked: Locked<'s>) -> Guard<'s> {
+    pub(super) fn guard<'s>(&'s self, locked: Locked<'s>) -> Guard<'s> {
         Guard {
             store: self,
             locked,
@@ -346,58 +342,6 @@ impl Store {
         if let Some(locked) = self.block(index).ok().and_then(Block::free) {
             self.guard(locked).set(Content::Empty);
         }
-    }
-
-    /// Stores anew what keeps leaves of which little is used, in some blocks from `first` on;
-    /// returns the block at which to go on, `None` at the end, or when there is nothing to win, or
-    /// no memory to win it with.
-    pub(super) fn gather(&self, first: u64) -> Option<u64> {
-        if !self.pool.can_gather() {
-            return None;
-        }
-        let end = first.saturating_add(LOOKS).min(self.blocks());
-        let (mut next, mut copies, mut failures) = (first, 0_u32, 0_u32);
-        while next < end && copies.max(failures) < COPIES {
-            match self.gather_one(next) {
-                Ok(true) => copies = copies.saturating_add(1),
-                // On another node there may be some.
-                Err(error) if error == ENOMEM => failures = failures.saturating_add(1),
-                // Nothing to do, or it cannot be read, now or ever.
-                Ok(false) | Err(_) => {}
-            }
-            next = next.saturating_add(1);
-        }
-        self.stats.pages_max.raise(self.pool.pages());
-        let ended = next == self.blocks() || failures == COPIES && copies == 0;
-        (!ended).then_some(next)
-    }
-
-    /// The same for one block, unless somebody has it locked; returns whether it was. What the
-    /// block holds is read and stored with the block locked, so this must not reclaim: that might
-    /// want the block.
-    fn gather_one(&self, index: u64) -> Result<bool> {
-        let Some(locked) = self.block(index)?.try_lock() else {
-            return Ok(false);
-        };
-        let mut guard = self.guard(locked);
-        let (raw, content): (_, fn(u64) -> Content) = match guard.content() {
-            Content::Empty | Content::Filled(_) => return Ok(false),
-            Content::Zpage(raw) => (raw, Content::Zpage),
-            Content::Large(raw) => (raw, Content::Large),
-            Content::Raw(raw) => (raw, Content::Raw),
-        };
-        if guard.is_pinned() {
-            return Ok(false);
-        }
-        // SAFETY: The block holds it, and is locked.
-        let zpage = unsafe { self.zpage(raw) }?;
-        let Some(anew) = zpage.stored_anew()? else {
-            return Ok(false);
-        };
-        // The counts of what the blocks hold stay.
-        guard.locked.set(content(anew.into_raw()));
-        drop(ManuallyDrop::into_inner(zpage));
-        Ok(true)
     }
 
     /// Empties each block that is `chosen`.
