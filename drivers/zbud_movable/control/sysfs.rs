@@ -219,7 +219,7 @@ fn set_memory_migrate(control: &Control, words: [Option<&str>; 2]) -> Result {
     Ok(())
 }
 
-/// `1`: re-pairs the zpages of all pools.
+/// `1`: wins memory back from all pools.
 fn compact(control: &Control, words: [Option<&str>; 2]) -> Result {
     let [Some("1"), None] = words else {
         return Err(EINVAL);

@@ -15,23 +15,24 @@ const SHARE: u64 = 16;
 
 /// Some blocks of a disk were gathered.
 pub(super) struct Gathered {
-    /// The block at which to go on; `None` at the end.
-    pub(super) next: Option<u64>,
-    /// The pool that has them.
+    /// The pool that has their zpages.
     pub(super) pool: Arc<Pool>,
     /// Pages that it had before.
     pub(super) pages: u64,
+    /// The block at which to go on; `None` at the end.
+    pub(super) next: Option<u64>,
 }
 
-/// Calls `gather` with the first block, then with that at which to go on. Returns whether there was
-/// anything: it gives `None` when the disk stores nothing, or has gone. Sleeps.
+/// Calls `gather` with the first block, then with that at which to go on and the pool that it is
+/// about. Returns whether there was anything: it gives `None` when the disk stores nothing, or no
+/// more in that pool. Sleeps.
 ///
 /// # Errors
 ///
 /// `EINTR` after a fatal signal.
-pub(super) fn compact(gather: impl Fn(u64) -> Option<Gathered>) -> Result<bool> {
-    let (mut first, mut before) = (0, None);
-    while let Some(Gathered { next, pool, pages }) = gather(first) {
+pub(super) fn compact(gather: impl Fn(u64, Option<&Pool>) -> Option<Gathered>) -> Result<bool> {
+    let (mut first, mut last, mut before) = (0, None::<Arc<Pool>>, None);
+    while let Some(Gathered { pool, pages, next }) = gather(first, last.as_deref()) {
         let began: u64 = *before.get_or_insert(pages);
         let most = began.saturating_add(GROWTH.max(began / SHARE));
         if pool.pages() > most {
@@ -45,7 +46,8 @@ pub(super) fn compact(gather: impl Fn(u64) -> Option<Gathered>) -> Result<bool> 
             return Ok(true);
         };
         first = next;
+        last = Some(pool);
         task::cond_resched_killable()?;
     }
-    Ok(first != 0)
+    Ok(last.is_some())
 }

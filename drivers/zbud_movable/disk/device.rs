@@ -19,6 +19,7 @@ use crate::linux::task;
 use crate::observe::debugfs::Tree;
 use crate::observe::shown_pool::ShownPool;
 use crate::pool::mems::Mems;
+use crate::pool::pool::Pool;
 use crate::pool::pools::{ChildMems, Pools};
 use crate::zbud::{NodeSet, PAGE_SHIFT, PAGE_SIZE};
 use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
@@ -223,22 +224,29 @@ impl Disk {
     /// `EINVAL` when the disk has no size; `EINTR` after a fatal signal, what was won until then
     /// is.
     pub(super) fn compact(&self) -> Result {
-        match compaction::compact(|first| self.gather(first))? {
+        match compaction::compact(|first, pool| self.gather(first, pool))? {
             true => Ok(()),
             false => Err(EINVAL),
         }
     }
 
-    /// [`Store::gather`], of what the disk stores at the moment.
-    pub(super) fn gather(&self, first: u64) -> Option<Gathered> {
+    /// [`Store::gather`], of what the disk stores at the moment: not if that is in another pool
+    /// than `pool`, or is about to go.
+    pub(super) fn gather(&self, first: u64, pool: Option<&Pool>) -> Option<Gathered> {
+        if self.claimed.load(Ordering::Relaxed) {
+            return None;
+        }
         // Not longer: this takes its time, and a reset need not wait.
         let state = self.state.lock();
         let store = state.store()?;
-        let pages = store.pool().pages();
+        let its: Arc<Pool> = store.pool().into();
+        if pool.is_some_and(|pool| !core::ptr::eq(pool, &*its)) {
+            return None;
+        }
         Some(Gathered {
+            pages: its.pages(),
             next: store.gather(first),
-            pool: store.pool().into(),
-            pages,
+            pool: its,
         })
     }
 

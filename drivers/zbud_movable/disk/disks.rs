@@ -12,6 +12,7 @@ use crate::linux::disk::{Gendisk, Major};
 use crate::linux::input;
 use crate::linux::kobject::{Dir, Directory, Shown, Value};
 use crate::linux::node;
+use crate::pool::pool::Pool;
 use core::sync::atomic::{AtomicBool, Ordering};
 use kernel::prelude::*;
 use kernel::str::CString;
@@ -73,10 +74,10 @@ impl List {
     }
 
     /// [`Disk::gather`] of disk `id`, while there is one.
-    fn gather(&self, id: usize, first: u64) -> Option<Gathered> {
+    fn gather(&self, id: usize, first: u64, pool: Option<&Pool>) -> Option<Gathered> {
         // Not longer: disks may come and go.
         let disks = self.disks.lock();
-        disks.get(id)?.as_ref()?.disk.device().gather(first)
+        disks.get(id)?.as_ref()?.disk.device().gather(first, pool)
     }
 
     /// Removes disk `id`, and frees what it stores. May sleep.
@@ -99,7 +100,7 @@ impl Compact for List {
     fn compact(&self) -> Result {
         let ids = self.disks.lock().len();
         for id in 0..ids {
-            compaction::compact(|first| self.gather(id, first))?;
+            compaction::compact(|first, pool| self.gather(id, first, pool))?;
         }
         Ok(())
     }
@@ -169,6 +170,10 @@ struct Owned(Arc<List>);
 impl Drop for Owned {
     fn drop(&mut self) {
         let mut disks = self.0.disks.lock();
+        for known in disks.iter().flatten() {
+            // Nobody has it open. Then who compacts it, for whom its end waits, ends soon.
+            let _ = known.disk.device().claim();
+        }
         drop(core::mem::replace(&mut *disks, KVec::new()));
     }
 }

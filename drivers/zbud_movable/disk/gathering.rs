@@ -22,19 +22,21 @@ impl Store {
         }
         let end = first.saturating_add(LOOKS).min(self.blocks());
         let (mut next, mut copies, mut failures) = (first, 0_u32, 0_u32);
-        while next < end && copies.max(failures) < COPIES {
+        let mut ended = false;
+        while next < end && copies.max(failures) < COPIES && !ended {
             match self.gather_one(next) {
                 Ok(true) => copies = copies.saturating_add(1),
-                // On another node there may be some.
                 Err(error) if error == ENOMEM => failures = failures.saturating_add(1),
+                Err(error) if error == ENOSPC => ended = true,
                 // Nothing to do, or it cannot be read, now or ever.
                 Ok(false) | Err(_) => {}
             }
             next = next.saturating_add(1);
         }
         self.stats.pages_max.raise(self.pool().pages());
-        let ended = next == self.blocks() || failures == COPIES && copies == 0;
-        (!ended).then_some(next)
+        // On other nodes there may be memory.
+        let no_memory = failures == COPIES && copies == 0 && !self.pool().mems().several();
+        (next < self.blocks() && !ended && !no_memory).then_some(next)
     }
 
     /// The same for one block, unless somebody has it locked; returns whether it was. What the

@@ -50,8 +50,12 @@ const gfp_t ZBM_GFP_DISK = GFP_NOIO | __GFP_HIGHMEM | __GFP_MOVABLE | __GFP_RETR
 const gfp_t ZBM_GFP_SPARE = __GFP_THISNODE | __GFP_NOMEMALLOC | __GFP_NOWARN;
 const gfp_t ZBM_GFP_INSISTS = __GFP_DIRECT_RECLAIM | __GFP_MEMALLOC | __GFP_HIGH |
 			      __GFP_NOFAIL;
-/* For what is stored anew, which can wait: neither reclaims nor wakes kswapd. */
-const gfp_t ZBM_GFP_ANEW = __GFP_HIGHMEM | __GFP_MOVABLE | __GFP_NOMEMALLOC | __GFP_NOWARN;
+/*
+ * For what is stored anew, which can wait: does not reclaim. It may take what is between a zone's
+ * marks low and min, as others do, so kswapd is woken.
+ */
+const gfp_t ZBM_GFP_ANEW = __GFP_HIGHMEM | __GFP_MOVABLE | __GFP_KSWAPD_RECLAIM |
+			   __GFP_NOMEMALLOC | __GFP_NOWARN;
 /* Allowed for pages that can move, never for a table. */
 const gfp_t ZBM_GFP_ZONE_BITS = __GFP_HIGHMEM | __GFP_MOVABLE;
 /* Freeing goes on under memory pressure, on any CPU. */

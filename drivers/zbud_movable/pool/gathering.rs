@@ -27,7 +27,7 @@ impl Pool {
     ///
     /// # Errors
     ///
-    /// `ENOMEM`, also when the pool has not many pages less than it may have.
+    /// `ENOMEM`; `ENOSPC` when the pool has not many pages less than it may have.
     ///
     /// # Safety
     ///
@@ -42,7 +42,7 @@ impl Pool {
         let pool = &*this;
         let mut locked = pool.locked.lock();
         if locked.books.below_limit() <= SPARED {
-            return Err(ENOMEM);
+            return Err(ENOSPC);
         }
         let Some(gather) = locked.books.gather(&pool.table, owner, index)? else {
             return Ok(None);

@@ -77,7 +77,7 @@ impl<'p> Zpage<'p> {
     ///
     /// # Errors
     ///
-    /// Those of [`Zpage::map`]; `ENOMEM`, also when the pool has not many pages less than it may
+    /// Those of [`Zpage::map`]; `ENOMEM`; `ENOSPC` when the pool has not many pages less than it may
     /// have.
     pub(crate) fn stored_anew(&self) -> Result<Option<Self>> {
         let from = self.map()?;
@@ -97,10 +97,13 @@ impl<'p> Zpage<'p> {
         // SAFETY: Both are mapped and that long; nobody else knows the new one, and nobody
         // reads through `to`.
         let copy = || unsafe { page::copy_bytes(from.view.address, to.view.address, len.bytes()) };
-        fault::copy(page)
-            .and_then(|()| copy())
-            // Before others read what could not be copied.
-            .inspect_err(|_| self.pool.lose(id, page))?;
+        fault::copy(page).and_then(|()| copy()).inspect_err(|_| {
+            // Before others read what could not be copied, and before a process that has the
+            // pool mapped sees what was in the new page.
+            self.pool.lose(id, page);
+            // SAFETY: As above.
+            unsafe { core::ptr::write_bytes(to.view.address as *mut u8, 0, len.bytes()) };
+        })?;
         drop(to);
         self.pool.counters().gathered.inc();
         Ok(Some(anew))
