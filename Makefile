@@ -57,7 +57,7 @@ help:
 	@echo 'make lint            formatting and linters only'
 	@echo 'make kernel          get the guest kernel ready, print its directory'
 	@echo 'make module          build the module for it, print its directory'
-	@echo '    KERNEL=... with demo, picture, test, vm, kernel, module: release (6.12, the default but for demo and picture), debug (KASAN, lockdep), built here;'
+	@echo '    KERNEL=... with demo, picture, test, vm, kernel, module: release (6.12, the default but for demo and picture), debug (KASAN, lockdep), kcsan (data races), built here;'
 	@echo '                     stock, stock-7.2, stock-7.3: Debian'\''s unmodified kernels (the newest,'
 	@echo '                     or ZBM_STOCK_VERSION=7.2.12); no-zsmalloc: 7.2 without zsmalloc; 7.3 without it: debug-7.3,'
 	@echo '                     cfi-7.3 (kCFI and ThinLTO), modversions-7.3, built here'

@@ -36,7 +36,7 @@ from dataclasses import dataclass, field
 TOP = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", ".."))
 DEFAULT = "-"  # the mover that the module chooses by itself
 TEST_KERNELS = ["release", "stock"]
-DEBUG_KERNELS = ["debug", "debug-7.3"]
+DEBUG_KERNELS = ["debug", "debug-7.3", "kcsan"]
 # How they are built is what matters: who calls what, not what it does
 BUILT_KERNELS = ["cfi-7.3", "modversions-7.3"]
 LONG_KERNELS = ["release", "stock", "no-zsmalloc", "stock-7.2", *BUILT_KERNELS, *DEBUG_KERNELS]

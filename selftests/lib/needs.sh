@@ -23,7 +23,7 @@ need_nodes() { [ "$(nodes | wc -w)" -ge "$1" ] || ktap_exit_skip "needs $1 NUMA 
 
 # Tests take smaller sizes where everything is many times slower.
 is_debug_kernel() {
-	[ -e /sys/kernel/debug/kmemleak ] || grep -qs '\bkasan_report$' /proc/kallsyms
+	[ -e /sys/kernel/debug/kmemleak ] || [ -e /sys/kernel/debug/kcsan ] || grep -qs '\bkasan_report$' /proc/kallsyms
 }
 
 # pick RELEASE DEBUG: the size for the kernel at hand.
