@@ -20,7 +20,7 @@ load_module
 scratch
 seconds=$(pick 10 30)
 ! is_long || seconds=120
-ktap_set_plan 66
+ktap_set_plan 65
 blocks=$(pick 4000 2000)
 
 thinned() {
@@ -110,8 +110,10 @@ set_disk mems all
 
 # beyond_min: node 0 has less than its zones are to keep.
 beyond_min() {
-	echo 3 >/proc/sys/vm/drop_caches && occupy_node 0 24000 || return
-	at_exit "echo $(cat /proc/sys/vm/min_free_kbytes) >/proc/sys/vm/min_free_kbytes"
+	at_exit "echo $min_free >/proc/sys/vm/min_free_kbytes"
+	echo 3 >/proc/sys/vm/drop_caches
+	# Who fills the node must have that much left.
+	echo 4096 >/proc/sys/vm/min_free_kbytes && occupy_node 0 24000 || return
 	echo 131072 >/proc/sys/vm/min_free_kbytes
 }
 min_free=$(cat /proc/sys/vm/min_free_kbytes)
@@ -121,8 +123,7 @@ gathered=$(counter stats/gathered)
 ktap_test_result "node 0 has no memory to spare" beyond_min
 ktap_test_result "compact" compact_disk
 gathered=$(($(counter stats/gathered) - gathered))
-is "little is gathered there" "$gathered" -le $((on_node_1 * 12 / 10))
-is "most is on node 1" "$gathered" -ge $((on_node_1 * 6 / 10))
+is "what is on node 1 is gathered" "$gathered" -ge $((on_node_1 * 6 / 10))
 ktap_print_msg "$gathered gathered; node 1 had $on_node_1 zpages"
 echo "$min_free" >/proc/sys/vm/min_free_kbytes
 vacate_node
