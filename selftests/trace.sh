@@ -108,7 +108,7 @@ is "nobody traces: no event" "$(count free)" = 0
 
 # --- re-pairing ---
 
-# As they were told, since the pool had none.
+# From an empty pool on, so that the events tell all that it has.
 trace store free repair migrate
 free_half() { write_blocks "$SCRATCH/data" && put free_every 2; }
 ktap_test_result "stores data and frees half of them" free_half

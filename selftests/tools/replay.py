@@ -69,7 +69,7 @@ class Pool:
             if not event:
                 continue
             name, text = event.groups()
-            fields = {key: value for key, value in (word.split("=") for word in text.split())}
+            fields = dict(word.split("=") for word in text.split())
             if fields.pop("result", "0") != "0":
                 continue
             for key in ("pool", "mode", "ns"):

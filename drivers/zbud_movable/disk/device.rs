@@ -233,6 +233,7 @@ impl Disk {
     /// [`Store::gather`], of what the disk stores at the moment: not if that is in another pool
     /// than `pool`, or is about to go.
     pub(super) fn gather(&self, first: u64, pool: Option<&Pool>) -> Option<Gathered> {
+        // Only so that who has claimed it need not wait for all of it: the lock keeps the store.
         if self.claimed.load(Ordering::Relaxed) {
             return None;
         }

@@ -171,7 +171,8 @@ impl Drop for Owned {
     fn drop(&mut self) {
         let mut disks = self.0.disks.lock();
         for known in disks.iter().flatten() {
-            // Nobody has it open. Then who compacts it, for whom its end waits, ends soon.
+            // So that who compacts the disk, for whom its removal waits, ends soon. Fails only while
+            // a reset has claimed it: an open disk keeps the module.
             let _ = known.disk.device().claim();
         }
         drop(core::mem::replace(&mut *disks, KVec::new()));

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Room for zpages: made, and freed.
+//!
+//! Lock order, and what is not done under the pool lock: see [`super::pool`].
 
 use super::handle::Handle;
 use super::pool::{Asked, Locked, Pool};

@@ -2,6 +2,8 @@
 
 //! Pages without zpages: kept for the next zpages, and released by the worker once they are too
 //! many, or nobody has needed them.
+//!
+//! Lock order, and what is not done under the pool lock: see [`super::pool`].
 
 use super::pool::{Asked, Guard, Locked, Pool};
 use crate::linux::node;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Pages that move: by hand, or because mm asks for it.
+//!
+//! Lock order, and what is not done under the pool lock: see [`super::pool`].
 
 use super::pool::{Asked, Pool};
 use crate::linux::fault;
